@@ -1,0 +1,443 @@
+//! What stands beside the function: a type of its name with the verbs, or for a method a
+//! handle.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::{Attribute, GenericParam, Pat, Type, TypeParamBound};
+
+use crate::expand::{Use, entry, plan, private, site};
+use crate::function::{Param, mentions};
+use crate::model::{Companion, Model};
+use crate::neutral::neutral;
+
+pub(crate) fn expand(model: &Model) -> TokenStream {
+    match model.companion {
+        Companion::Type => companion_type(model),
+        Companion::Handle => handle(model),
+        Companion::None => TokenStream::new(),
+    }
+}
+
+/// `load::<T, N>`.
+pub(crate) fn type_with_generics(model: &Model) -> TokenStream {
+    let name = &model.function.signature.ident;
+    let arguments = generic_names(model);
+    if arguments.is_empty() { quote!(#name) } else { quote!(#name::<#(#arguments),*>) }
+}
+
+/// The hidden sibling of a method that holds its static.
+pub(crate) fn site_of_method(model: &Model) -> Ident {
+    format_ident!("__site_{}", bare(&model.function.signature.ident))
+}
+
+fn generic_names(model: &Model) -> Vec<&Ident> {
+    model
+        .function
+        .generics()
+        .filter_map(|param| match param {
+            GenericParam::Type(param) => Some(&param.ident),
+            GenericParam::Const(param) => Some(&param.ident),
+            GenericParam::Lifetime(_) => None,
+        })
+        .collect()
+}
+
+fn bare(name: &Ident) -> String {
+    let name = name.to_string();
+    name.strip_prefix("r#").unwrap_or(&name).to_owned()
+}
+
+/// Which parameters a verb asks for.
+struct Wanted<'a> {
+    /// Those the key uses.
+    key: Vec<&'a Param>,
+    /// These, and those the `cache` expression mentions.
+    entry: Vec<&'a Param>,
+    /// These, and those the other options mention.
+    put: Vec<&'a Param>,
+    /// Those the `cache` expression mentions.
+    cache: Vec<&'a Param>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(model: &'a Model) -> Self {
+        let cache = model.cache.to_token_stream();
+        let options = model.option_tokens();
+        let in_key = |p: &&Param| p.bindings.iter().any(|name| model.key.uses(name));
+        let in_cache = |p: &&Param| p.bindings.iter().any(|name| mentions(&cache, name));
+        let in_options = |p: &&Param| p.bindings.iter().any(|name| mentions(&options, name));
+        let all = || model.params.iter();
+        Self {
+            key: all().filter(in_key).collect(),
+            entry: all().filter(|p| in_key(p) || in_cache(p)).collect(),
+            put: all().filter(|p| in_key(p) || in_cache(p) || in_options(p)).collect(),
+            cache: all().filter(in_cache).collect(),
+        }
+    }
+}
+
+fn companion_type(model: &Model) -> TokenStream {
+    let function = &model.function;
+    let (name, visibility) = (&function.signature.ident, &function.visibility);
+    let private = private(model);
+    let cfg: Vec<&Attribute> =
+        function.attributes.iter().filter(|a| a.path().is_ident("cfg")).collect();
+    let generics = function.generics().map(|param| match param {
+        GenericParam::Type(param) => {
+            let ident = &param.ident;
+            quote!(#ident: ?Sized)
+        }
+        other => {
+            let GenericParam::Const(param) = other else { return other.to_token_stream() };
+            let (ident, ty) = (&param.ident, &param.ty);
+            quote!(const #ident: #ty)
+        }
+    });
+    let generics: Vec<TokenStream> = generics.collect();
+    let names = generic_names(model);
+    let types = function.generics().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(&param.ident),
+        _ => None,
+    });
+    let marker = quote!(::core::marker::PhantomData<(#(*const #types,)*)>);
+    let verbs = verbs(model);
+    let site = site(model);
+    let docs = format!(
+        "The entries of the cached function `{0}`: `{0}::invalidate(…)`, `peek`, `put`, \
+         `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.\n\n\
+         Where this type is in the way (a module or type of the same name, or a function in an \
+         `impl`), write `companion = false` in `#[cache_result]`.",
+        bare(name)
+    );
+    quote! {
+        #(#cfg)*
+        #[doc = #docs]
+        #[allow(non_camel_case_types, dead_code, clippy::all)]
+        #visibility struct #name<#(#generics),*> {
+            #[doc(hidden)]
+            __companion: #marker,
+        }
+
+        #(#cfg)*
+        #[allow(unused, clippy::all)]
+        impl<#(#generics),*> #name<#(#names),*> {
+            #[doc(hidden)]
+            #visibility fn __site() -> #private::At {
+                #site
+                #private::At::new(&SITE, #private::place!(free))
+            }
+
+            #verbs
+        }
+    }
+}
+
+fn verbs(model: &Model) -> TokenStream {
+    let function = &model.function;
+    let (name, visibility) = (&function.signature.ident, &function.visibility);
+    let (krate, private, returns) = (&model.krate, private(model), &model.returns);
+    let wanted = Wanted::of(model);
+    let (lifetimes, bounds) = generics_of_verbs(model);
+    let neutral = neutral(returns, &function.signature.generics);
+    let value = quote!(<#returns as #private::ShapeOf<{ #private::shape_of!(#neutral) }>>::Value);
+    let error = quote!(#krate::Error);
+
+    let asyncness = model.is_async().then(|| quote!(async));
+    let wait = |call: TokenStream, blocking: TokenStream| {
+        if model.is_async() { quote!(#call.await) } else { blocking }
+    };
+    let (key_of, entry_of) = (entry(model, &Use::Key), entry(model, &Use::Verb));
+    let (plan_of, function_of) = (plan(model, &Use::Verb), entry(model, &Use::Function));
+    let (key_params, entry_params) = (declared(&wanted.key), declared(&wanted.entry));
+    let (put_params, cache_params) = (declared(&wanted.put), declared(&wanted.cache));
+
+    let invalidate = wait(quote!(#entry_of.invalidate()), quote!(#entry_of.invalidate_blocking()));
+    let peek = wait(quote!(#entry_of.peek()), quote!(#entry_of.peek_blocking()));
+    let put = wait(quote!(#plan_of.put(value)), quote!(#plan_of.put_blocking(value)));
+    let all =
+        wait(quote!(#function_of.invalidate_all()), quote!(#function_of.invalidate_all_blocking()));
+    let (forwarded, forced_params) = forwarded(model);
+    let refresh = forced(model, &forwarded, "Refresh");
+    let uncached = forced(model, &forwarded, "Uncached");
+
+    let docs = Docs { name: bare(name) };
+    let (key_docs, invalidate_docs, peek_docs, put_docs) =
+        (docs.key(), docs.invalidate(), docs.peek(), docs.put());
+    let (refresh_docs, uncached_docs) = (docs.refresh(), docs.uncached());
+    let (all_docs, stats_docs) = (docs.invalidate_all(), docs.stats());
+    quote! {
+        #[doc = #key_docs]
+        #visibility fn key<#(#lifetimes),*>(#(#key_params),*) -> #krate::Key #bounds {
+            #key_of.key()
+        }
+
+        #[doc = #invalidate_docs]
+        #visibility #asyncness fn invalidate<#(#lifetimes),*>(#(#entry_params),*)
+            -> ::core::result::Result<(), #error> #bounds
+        {
+            #invalidate
+        }
+
+        #[doc = #peek_docs]
+        #visibility #asyncness fn peek<#(#lifetimes),*>(#(#entry_params),*)
+            -> ::core::result::Result<::core::option::Option<#value>, #error> #bounds
+        {
+            #peek
+        }
+
+        #[doc = #put_docs]
+        #visibility #asyncness fn put<#(#lifetimes),*>(#(#put_params,)* value: &#value)
+            -> ::core::result::Result<(), #error> #bounds
+        {
+            #put
+        }
+
+        #[doc = #refresh_docs]
+        #visibility #asyncness fn refresh<#(#lifetimes),*>(#(#forced_params),*) -> #returns #bounds {
+            #refresh
+        }
+
+        #[doc = #uncached_docs]
+        #visibility #asyncness fn uncached<#(#lifetimes),*>(#(#forced_params),*) -> #returns #bounds {
+            #uncached
+        }
+
+        #[doc = #all_docs]
+        #visibility #asyncness fn invalidate_all<#(#lifetimes),*>(#(#cache_params),*)
+            -> ::core::result::Result<u64, #error> #bounds
+        {
+            #all
+        }
+
+        #[doc = #stats_docs]
+        #visibility fn stats<#(#lifetimes),*>(#(#cache_params),*) -> #krate::FunctionStats #bounds {
+            #function_of.stats()
+        }
+
+        #[doc(hidden)]
+        #visibility fn __target<#(#lifetimes),*>(#(#entry_params),*) -> #private::Target #bounds {
+            #entry_of.target()
+        }
+    }
+}
+
+/// The lifetimes that each verb declares, and all bounds as a `where` clause: the type itself
+/// carries none.
+fn generics_of_verbs(model: &Model) -> (Vec<TokenStream>, TokenStream) {
+    let generics = &model.function.signature.generics;
+    let lifetimes = generics.lifetimes().map(ToTokens::to_token_stream).collect();
+    let mut predicates: Vec<TokenStream> = Vec::new();
+    for param in generics.type_params() {
+        let (ident, bounds) = (&param.ident, &param.bounds);
+        let relaxed = bounds.iter().any(|bound| {
+            matches!(bound, TypeParamBound::Trait(t) if t.to_token_stream().to_string().starts_with('?'))
+        });
+        let named =
+            bounds.iter().filter(|bound| !bound.to_token_stream().to_string().starts_with('?'));
+        let sized = (!relaxed).then(|| quote!(::core::marker::Sized));
+        let all: Vec<TokenStream> = named.map(ToTokens::to_token_stream).chain(sized).collect();
+        if !all.is_empty() {
+            predicates.push(quote!(#ident: #(#all)+*));
+        }
+    }
+    if let Some(clause) = &generics.where_clause {
+        predicates.extend(clause.predicates.iter().map(ToTokens::to_token_stream));
+    }
+    let bounds =
+        if predicates.is_empty() { TokenStream::new() } else { quote!(where #(#predicates),*) };
+    (lifetimes, bounds)
+}
+
+/// Parameters as the function declares them.
+fn declared(params: &[&Param]) -> Vec<TokenStream> {
+    let declare = |param: &&Param| {
+        let Param { cfg, pat, ty, .. } = param;
+        quote!(#(#cfg)* #pat: #ty)
+    };
+    params.iter().map(declare).collect()
+}
+
+/// All parameters, under names that can be passed on: those names with their conditions, and
+/// the declarations.
+fn forwarded(model: &Model) -> (Vec<(Ident, Vec<Attribute>)>, Vec<TokenStream>) {
+    let named = model.params.iter().enumerate().map(|(at, param)| {
+        let name = match &param.pat {
+            Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
+            _ => format_ident!("arg{}", at),
+        };
+        let (cfg, ty) = (&param.cfg, &param.ty);
+        let declaration = quote!(#(#cfg)* #name: #ty);
+        ((name, param.cfg.clone()), declaration)
+    });
+    named.unzip()
+}
+
+fn forced(model: &Model, arguments: &[(Ident, Vec<Attribute>)], mode: &str) -> TokenStream {
+    let private = private(model);
+    let function = type_with_generics(model);
+    let mode = Ident::new(mode, Span::call_site());
+    let call = Ident::new("call", Span::mixed_site());
+    let bind = calls(&quote!(#function), arguments, model.is_async(), &call);
+    let force = if model.is_async() { quote!(force) } else { quote!(force_sync) };
+    let forced = quote!(#private::#force(Self::__site().site(), #private::Mode::#mode, #call));
+    if model.is_async() { quote!(#bind #forced.await) } else { quote!(#bind #forced) }
+}
+
+/// `let call = f(a, b);`, once for each way that `#[cfg]` on arguments can turn out.
+fn calls(
+    function: &TokenStream,
+    arguments: &[(Ident, Vec<Attribute>)],
+    now: bool,
+    bind: &Ident,
+) -> TokenStream {
+    let conditional: Vec<usize> =
+        (0..arguments.len()).filter(|&at| !arguments[at].1.is_empty()).collect();
+    let ways = 1_usize << conditional.len().min(6);
+    let one = |way: usize| {
+        let present = |at: usize| match conditional.iter().position(|&c| c == at) {
+            Some(bit) => way & (1 << bit) != 0,
+            None => true,
+        };
+        let passed = (0..arguments.len()).filter(|&at| present(at)).map(|at| &arguments[at].0);
+        let conditions = conditional.iter().map(|&at| {
+            let all = arguments[at].1.iter().filter_map(|cfg| cfg.parse_args::<TokenStream>().ok());
+            if present(at) { quote!(all(#(#all),*)) } else { quote!(not(all(#(#all),*))) }
+        });
+        let conditions: Vec<TokenStream> = conditions.collect();
+        let cfg = (!conditions.is_empty()).then(|| quote!(#[cfg(all(#(#conditions),*))]));
+        let call = quote!(#function(#(#passed),*));
+        let call = if now { call } else { quote!(move || #call) };
+        quote!(#cfg let #bind = #call;)
+    };
+    (0..ways).map(one).collect()
+}
+
+fn handle(model: &Model) -> TokenStream {
+    let function = &model.function;
+    let signature = &function.signature;
+    let visibility = &function.visibility;
+    let private = private(model);
+    let (site, site_name) = (site(model), site_of_method(model));
+    let name = format_ident!("{}_cache", bare(&signature.ident), span = signature.ident.span());
+    let plan = plan(model, &Use::Verb);
+    let (forwarded, _) = forwarded(model);
+    let (bind, returns) = (Ident::new("call", Span::mixed_site()), &model.returns);
+    let ident = &signature.ident;
+    let mut arguments = forwarded;
+    if signature.receiver().is_some() {
+        arguments.insert(0, (crate::function::self_ident(), Vec::new()));
+    }
+    let turbofish = generic_names(model);
+    let turbofish = (!turbofish.is_empty()).then(|| quote!(::<#(#turbofish),*>));
+    let bind_call = calls(&quote!(Self::#ident #turbofish), &arguments, model.is_async(), &bind);
+    // `impl Trait` captures what it must by the rules of this crate's edition, whatever the
+    // user's is.
+    let mixed = Span::mixed_site();
+    let (call, kind) = if model.is_async() {
+        (quote_spanned!(mixed=> impl ::core::future::Future<Output = #returns>), quote!(Handle))
+    } else {
+        (quote_spanned!(mixed=> impl ::core::ops::FnOnce() -> #returns), quote!(BlockingHandle))
+    };
+    let recipe = quote_spanned!(mixed=> impl #private::Recipe<#returns>);
+    let returned: Type = syn::parse_quote!(#private::#kind<#returns, #recipe, #call>);
+    let (generics, clause) = (&signature.generics, &signature.generics.where_clause);
+    let (parameters, bare_name) = (&generics.params, bare(ident));
+    let (inputs, rebound) = handle_inputs(model);
+    let docs = format!(
+        "The entry of one call of `{bare_name}`: `invalidate`, `peek`, `put`, `refresh`, \
+         `uncached`, `key`, `invalidate_all`, `stats`."
+    );
+    quote! {
+        #[doc(hidden)]
+        fn #site_name() -> #private::At {
+            #site
+            #private::At::new(&SITE, #private::place!())
+        }
+
+        #[doc = #docs]
+        #[allow(unused, clippy::all)]
+        #visibility fn #name<#parameters>(#inputs) -> #returned #clause {
+            #rebound
+            let plan = #plan;
+            #bind_call
+            #private::#kind::new(plan, #bind)
+        }
+    }
+}
+
+/// A handle's inputs: patterns are replaced by names that can be passed on, and what they bind
+/// is bound from a reference.
+fn handle_inputs(model: &Model) -> (TokenStream, TokenStream) {
+    let receiver = model.function.receiver().map(|receiver| quote!(#receiver,));
+    let (names, declared) = forwarded(model);
+    let rebound = model.params.iter().zip(&names).filter_map(|(param, (name, _))| {
+        let Param { cfg, pat, .. } = param;
+        let simple = matches!(pat, Pat::Ident(pat) if pat.subpat.is_none());
+        (!simple).then(|| quote!(#(#cfg)* let #pat = &#name;))
+    });
+    let rebound = rebound.collect();
+    (quote!(#receiver #(#declared),*), rebound)
+}
+
+struct Docs {
+    name: String,
+}
+
+impl Docs {
+    fn key(&self) -> String {
+        format!(
+            "The key of `{}(…)`, relative to the namespace: what `Cache::invalidate_key` takes. \
+             Asks for the arguments that the key uses.",
+            self.name
+        )
+    }
+
+    fn invalidate(&self) -> String {
+        format!(
+            "Removes the entry of `{}(…)`. After `Ok` no process serves a value whose load began \
+             before this call.\n\n# Errors\nWhere the store could not be told; the entry may then \
+             still be served.",
+            self.name
+        )
+    }
+
+    fn peek(&self) -> String {
+        format!(
+            "What is stored for `{}(…)`, without running the body.\n\n# Errors\nWhere the store \
+             could not be asked.",
+            self.name
+        )
+    }
+
+    fn put(&self) -> String {
+        format!(
+            "Stores a value as if `{}(…)` had just returned it; `ttl` and `cache_if` apply.\n\n\
+             # Errors\nWhere the store could not be told, or the value not be encoded.",
+            self.name
+        )
+    }
+
+    fn refresh(&self) -> String {
+        format!(
+            "Runs the body of `{}(…)` and stores its value, unless the entry is invalidated \
+             meanwhile. Returns what the function returns.",
+            self.name
+        )
+    }
+
+    fn uncached(&self) -> String {
+        format!("Runs the body of `{}(…)`; nothing is looked up, stored or counted.", self.name)
+    }
+
+    fn invalidate_all(&self) -> String {
+        format!(
+            "Removes all entries of `{}`. How many there were. Walks the whole keyspace (SCAN).\
+             \n\n# Errors\nWhere the store could not be told; some may be removed already.",
+            self.name
+        )
+    }
+
+    fn stats(&self) -> String {
+        format!("What happened to the calls of `{}` in this process.", self.name)
+    }
+}

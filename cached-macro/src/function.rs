@@ -1,0 +1,205 @@
+//! The function under the attribute: its signature taken apart, its body left as tokens.
+
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::parse::{Parse, ParseStream};
+use syn::visit::{self, Visit};
+use syn::{
+    Attribute, FnArg, GenericArgument, GenericParam, Pat, PatIdent, PathArguments, Receiver,
+    ReturnType, Signature, Token, Type, TypeParamBound, Visibility, token,
+};
+
+/// A function item whose body is not parsed: a mistake in it is the compiler's to report.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    /// Before `fn`, behind the visibility: `default` in a specialising impl.
+    pub(crate) signature: Signature,
+    pub(crate) body: Body,
+}
+
+pub(crate) enum Body {
+    Block(Group),
+    /// A declaration in a trait.
+    Missing(Token![;]),
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let signature = input.parse()?;
+        let body = if input.peek(Token![;]) {
+            Body::Missing(input.parse()?)
+        } else if input.peek(token::Brace) {
+            match input.parse()? {
+                TokenTree::Group(block) => Body::Block(block),
+                other => return Err(syn::Error::new_spanned(other, "expected a body")),
+            }
+        } else {
+            return Err(input.error("expected a body"));
+        };
+        Ok(Self { attributes, visibility, signature, body })
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attributes, visibility, signature, body } = self;
+        let body = match body {
+            Body::Block(block) => quote!(#block),
+            Body::Missing(semicolon) => quote!(#semicolon),
+        };
+        tokens.extend(quote!(#(#attributes)* #visibility #signature #body));
+    }
+}
+
+/// How the function's result comes about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `fn`.
+    Sync,
+    /// `async fn`.
+    Async,
+    /// `fn … -> impl Future<Output = R>`.
+    Future,
+    /// `fn … -> Pin<Box<dyn Future<Output = R>>>`, as `#[async_trait]` leaves it.
+    Boxed,
+}
+
+/// A parameter: names that its pattern binds, and under which condition it exists.
+pub(crate) struct Param {
+    pub(crate) cfg: Vec<Attribute>,
+    pub(crate) pat: Pat,
+    pub(crate) ty: Type,
+    /// What the body can see of it, in order.
+    pub(crate) bindings: Vec<Ident>,
+}
+
+impl Param {
+    pub(crate) fn is_impl_trait(&self) -> bool {
+        contains_impl_trait(&self.ty)
+    }
+}
+
+impl Function {
+    pub(crate) fn receiver(&self) -> Option<&Receiver> {
+        self.signature.receiver()
+    }
+
+    pub(crate) fn params(&self) -> Vec<Param> {
+        let typed = self.signature.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(typed) => Some(typed),
+            FnArg::Receiver(_) => None,
+        });
+        typed
+            .map(|typed| Param {
+                cfg: typed.attrs.iter().filter(|a| a.path().is_ident("cfg")).cloned().collect(),
+                pat: (*typed.pat).clone(),
+                ty: (*typed.ty).clone(),
+                bindings: bindings(&typed.pat),
+            })
+            .collect()
+    }
+
+    /// The style, and the type that the body's value has.
+    pub(crate) fn style(&self) -> (Style, Type) {
+        let ReturnType::Type(_, returned) = &self.signature.output else {
+            let style = if self.signature.asyncness.is_some() { Style::Async } else { Style::Sync };
+            return (style, syn::parse_quote!(()));
+        };
+        if self.signature.asyncness.is_some() {
+            return (Style::Async, (**returned).clone());
+        }
+        if let Type::ImplTrait(opaque) = &**returned
+            && let Some(output) = opaque.bounds.iter().find_map(future_output)
+        {
+            return (Style::Future, output);
+        }
+        match boxed_output(returned) {
+            Some(output) => (Style::Boxed, output),
+            None => (Style::Sync, (**returned).clone()),
+        }
+    }
+
+    /// The names of the type and const parameters, in order.
+    pub(crate) fn generics(&self) -> impl Iterator<Item = &GenericParam> {
+        let all = self.signature.generics.params.iter();
+        all.filter(|param| !matches!(param, GenericParam::Lifetime(_)))
+    }
+}
+
+/// The names that a pattern binds, as long as they look like variables.
+fn bindings(pat: &Pat) -> Vec<Ident> {
+    struct Names(Vec<Ident>);
+    impl<'a> Visit<'a> for Names {
+        fn visit_pat_ident(&mut self, pat: &'a PatIdent) {
+            // `Unit` in `Unit: Unit` matches a value and binds nothing.
+            let variable = !pat.ident.to_string().starts_with(char::is_uppercase);
+            if variable || pat.subpat.is_some() {
+                self.0.push(pat.ident.clone());
+            }
+            visit::visit_pat_ident(self, pat);
+        }
+    }
+    let mut names = Names(Vec::new());
+    names.visit_pat(pat);
+    names.0
+}
+
+/// `R` of a bound `Future<Output = R>`.
+fn future_output(bound: &TypeParamBound) -> Option<Type> {
+    let TypeParamBound::Trait(bound) = bound else { return None };
+    let last = bound.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    if last.ident != "Future" {
+        return None;
+    }
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::AssocType(assoc) if assoc.ident == "Output" => Some(assoc.ty.clone()),
+        _ => None,
+    })
+}
+
+/// `R` of `Pin<Box<dyn Future<Output = R> + …>>`, or of `BoxFuture<'_, R>`.
+fn boxed_output(ty: &Type) -> Option<Type> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    let inner = arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(inner) => Some(inner),
+        _ => None,
+    })?;
+    match (last.ident.to_string().as_str(), inner) {
+        ("Pin", inner) => boxed_output(inner),
+        ("Box", Type::TraitObject(object)) => object.bounds.iter().find_map(future_output),
+        ("BoxFuture" | "LocalBoxFuture", inner) => Some(inner.clone()),
+        _ => None,
+    }
+}
+
+pub(crate) fn contains_impl_trait(ty: &Type) -> bool {
+    struct Finder(bool);
+    impl Visit<'_> for Finder {
+        fn visit_type_impl_trait(&mut self, _: &syn::TypeImplTrait) {
+            self.0 = true;
+        }
+    }
+    let mut finder = Finder(false);
+    finder.visit_type(ty);
+    finder.0
+}
+
+/// Whether one of the names stands anywhere in the tokens. Text in strings does not count.
+pub(crate) fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+/// `self`, to look for.
+pub(crate) fn self_ident() -> Ident {
+    Ident::new("self", Span::call_site())
+}

@@ -1,0 +1,105 @@
+//! Option names: those there are, those of other libraries, and the nearest to a slip.
+
+/// The options of `#[cache_result]`, in the order of its documentation.
+pub(crate) const OPTIONS: &[&str] = &[
+    "ttl",
+    "key",
+    "skip",
+    "name",
+    "jitter",
+    "cache_if",
+    "none_ttl",
+    "err_ttl",
+    "codec",
+    "compress",
+    "cache",
+    "companion",
+    "crate",
+];
+
+/// What to say of an unknown option.
+pub(crate) fn unknown(name: &str) -> String {
+    let cure = match name {
+        "time" | "expire" | "expires" | "expiration" | "expires_in" | "expire_after"
+        | "timeout" | "time_to_live" | "max_age" | "duration" => {
+            Some("it is called `ttl` here: `ttl = 60` (seconds) or `ttl = \"5m\"`".to_owned())
+        }
+        "key_prefix" | "prefix" | "map_prefix" | "cache_name" => Some(
+            "it is called `name` here, and most functions need none: `name = \"users\"`".to_owned(),
+        ),
+        "convert" | "key_expr" => {
+            Some("it is called `key` here, and is a template: `key = \"{tenant}:{id}\"`".to_owned())
+        }
+        "ignore" | "exclude" | "without" | "skip_args" => {
+            Some("it is called `skip` here: `skip(db)`".to_owned())
+        }
+        "condition" | "when" | "unless" | "filter" => Some(
+            "it is called `cache_if` here: `cache_if = |value| value.is_complete()`".to_owned(),
+        ),
+        "serializer" | "format" => Some("it is called `codec` here: `codec = Json`".to_owned()),
+        "map_error" | "option" | "result" => {
+            Some("it is not needed: errors and `None` are not cached by themselves".to_owned())
+        }
+        _ => nearest(name, OPTIONS).map(|near| format!("did you mean `{near}`?")),
+    };
+    let all = OPTIONS.join("`, `");
+    match cure {
+        Some(cure) => format!("unknown option `{name}`: {cure}\nthe options are `{all}`"),
+        None => format!("unknown option `{name}`\nthe options are `{all}`"),
+    }
+}
+
+/// The candidate within a third of the name's length in edits.
+pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let most = (name.chars().count() / 3).max(1);
+    let near = candidates.iter().map(|candidate| (distance(name, candidate), *candidate));
+    near.filter(|(distance, _)| *distance <= most).min().map(|(_, candidate)| candidate)
+}
+
+/// Edit distance with transpositions (optimal string alignment): `tll` is one slip from `ttl`.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let substitution = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = substitution.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_find_their_name_and_strangers_do_not() {
+        for (slip, expected) in [
+            ("tll", Some("ttl")),
+            ("tt1", Some("ttl")),
+            ("skp", Some("skip")),
+            ("cacheif", Some("cache_if")),
+            ("non_ttl", Some("none_ttl")),
+            ("jiter", Some("jitter")),
+            ("elephant", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(slip, OPTIONS), expected, "{slip}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_libraries_are_translated() {
+        for name in ["time", "expire", "expiration", "expires_in", "timeout"] {
+            assert!(unknown(name).contains("`ttl`"), "{name}");
+        }
+        assert!(unknown("key_prefix").contains("`name`"));
+    }
+}

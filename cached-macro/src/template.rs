@@ -1,0 +1,246 @@
+//! Key templates: `"{tenant}:{user.id}"`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+use syn::{Expr, LitStr, Member};
+
+/// A parsed template: text and captures in turn.
+#[derive(Clone)]
+pub(crate) struct Template {
+    pub(crate) parts: Vec<Part>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Part {
+    Text(String),
+    Capture(Capture),
+}
+
+/// `user.id`: an argument (or `self`) and a way into it.
+#[derive(Clone)]
+pub(crate) struct Capture {
+    pub(crate) root: Ident,
+    pub(crate) expr: Expr,
+}
+
+/// What a template's text may hold besides captures.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Part of a key: no glob characters; two captures need a `:` between them.
+    Key,
+    /// A glob pattern.
+    Pattern,
+}
+
+impl Template {
+    /// Parses a template; each mistake is a message.
+    pub(crate) fn parse(literal: &LitStr, kind: Kind) -> Result<Self, Vec<String>> {
+        let text = literal.value();
+        let mut parts = Vec::new();
+        let mut mistakes = Vec::new();
+        let mut pending = String::new();
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
+            match c {
+                '{' if chars.peek() == Some(&'{') => {
+                    chars.next();
+                    mistakes.push("braces cannot stand in a key".to_owned());
+                }
+                '{' => {
+                    let mut inside = String::new();
+                    let closed = loop {
+                        match chars.next() {
+                            Some('}') => break true,
+                            Some(c) => inside.push(c),
+                            None => break false,
+                        }
+                    };
+                    if !closed {
+                        mistakes.push("a `{` is not closed".to_owned());
+                        break;
+                    }
+                    match Capture::parse(&inside, literal.span()) {
+                        Ok(capture) => {
+                            flush(&mut pending, &mut parts);
+                            parts.push(Part::Capture(capture));
+                        }
+                        Err(mistake) => mistakes.push(mistake),
+                    }
+                }
+                '}' => mistakes.push("a `}` has no `{` before it".to_owned()),
+                c if allowed(c, kind) => pending.push(c),
+                c => mistakes.push(format!(
+                    "the character {c:?} cannot stand in a key; use letters, digits, `-`, `_`, \
+                     `.`, `@`, `+`, `/`, and `:` between segments"
+                )),
+            }
+        }
+        flush(&mut pending, &mut parts);
+        if text.is_empty() {
+            mistakes.push("it is empty; write something like `\"{tenant}:{id}\"`".to_owned());
+        }
+        if kind == Kind::Key {
+            mistakes.extend(ambiguous(&parts));
+        }
+        if mistakes.is_empty() { Ok(Self { parts }) } else { Err(mistakes) }
+    }
+
+    pub(crate) fn captures(&self) -> impl Iterator<Item = &Capture> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Capture(capture) => Some(capture),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The calls that render it into `target`.
+    pub(crate) fn render(&self, target: &Ident) -> TokenStream {
+        let calls = self.parts.iter().map(|part| match part {
+            Part::Text(text) => quote!(#target.text(#text);),
+            Part::Capture(Capture { expr, .. }) => quote!(#target.capture(&#expr);),
+        });
+        quote!(#(#calls)*)
+    }
+}
+
+impl Capture {
+    fn parse(inside: &str, span: Span) -> Result<Self, String> {
+        let example =
+            "a capture is the name of an argument, or a field of one: `{id}`, `{user.id}`";
+        if inside.trim().is_empty() {
+            return Err(format!("`{{}}` names no argument; {example}"));
+        }
+        if inside.contains(':') {
+            return Err(format!("`{{{inside}}}` has a format, which keys do not need; {example}"));
+        }
+        let wrong = || format!("`{{{inside}}}` is no capture; {example}");
+        let mut expr: Expr = syn::parse_str(inside).map_err(|_| wrong())?;
+        let root = root_of(&expr).ok_or_else(wrong)?;
+        respan(&mut expr, span);
+        Ok(Self { root: Ident::new(&root.to_string(), span), expr })
+    }
+}
+
+/// The argument that a path of fields begins with.
+fn root_of(expr: &Expr) -> Option<Ident> {
+    match expr {
+        Expr::Path(path) => path.path.get_ident().cloned(),
+        Expr::Field(field) => root_of(&field.base),
+        _ => None,
+    }
+}
+
+/// Text parsed from a literal has spans of its own; errors belong at the literal.
+fn respan(expr: &mut Expr, span: Span) {
+    match expr {
+        Expr::Path(path) => {
+            for segment in &mut path.path.segments {
+                segment.ident.set_span(span);
+            }
+        }
+        Expr::Field(field) => {
+            respan(&mut field.base, span);
+            match &mut field.member {
+                Member::Named(name) => name.set_span(span),
+                Member::Unnamed(index) => index.span = span,
+            }
+        }
+        _ => {}
+    }
+}
+
+fn flush(pending: &mut String, parts: &mut Vec<Part>) {
+    if !pending.is_empty() {
+        parts.push(Part::Text(std::mem::take(pending)));
+    }
+}
+
+fn allowed(c: char, kind: Kind) -> bool {
+    c.is_alphanumeric()
+        || matches!(c, '-' | '_' | '.' | '@' | '+' | '/' | ':')
+        || (kind == Kind::Pattern
+            && matches!(
+                c,
+                '*' | '?'
+                    | '['
+                    | ']'
+                    | '^'
+                    | '\\'
+                    | '%'
+                    | '<'
+                    | '>'
+                    | '('
+                    | ')'
+                    | ','
+                    | '='
+                    | '\''
+                    | '~'
+                    | '&'
+            ))
+}
+
+/// Two captures with no `:` between them would let different arguments share an entry: `1` and
+/// `23`, `12` and `3`.
+fn ambiguous(parts: &[Part]) -> Vec<String> {
+    let mut open: Option<&Capture> = None;
+    let mut mistakes = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) if text.contains(':') => open = None,
+            Part::Text(_) => {}
+            Part::Capture(capture) => {
+                if let Some(before) = open {
+                    mistakes.push(format!(
+                        "between `{{{}}}` and `{{{}}}` there must be a `:`, else different \
+                         arguments could make the same key",
+                        shown(before),
+                        shown(capture),
+                    ));
+                }
+                open = Some(capture);
+            }
+        }
+    }
+    mistakes
+}
+
+fn shown(capture: &Capture) -> String {
+    let expr = &capture.expr;
+    quote!(#expr).to_string().replace(' ', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, kind: Kind) -> Result<Template, Vec<String>> {
+        Template::parse(&LitStr::new(text, Span::call_site()), kind)
+    }
+
+    #[test]
+    fn templates_are_text_and_captures() {
+        let template = parse("v1:{tenant}:{user.id}:{pair.0}", Kind::Key).ok().unwrap();
+        let roots: Vec<String> = template.captures().map(|c| c.root.to_string()).collect();
+        assert_eq!(roots, ["tenant", "user", "pair"]);
+        assert!(parse("*get_user*:{id}", Kind::Pattern).is_ok());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, part) in [
+            ("{a}{b}", "must be a `:`"),
+            ("{a}-{b.c}", "`{b.c}`"),
+            ("{}", "names no argument"),
+            ("{id:?}", "has a format"),
+            ("{id + 1}", "is no capture"),
+            ("{f(x)}", "is no capture"),
+            ("{id", "not closed"),
+            ("id}", "has no `{`"),
+            ("a b", "' '"),
+            ("a*", "'*'"),
+            ("", "empty"),
+        ] {
+            let mistakes = parse(text, Kind::Key).err().unwrap().join("\n");
+            assert!(mistakes.contains(part), "{text}: {mistakes}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Building a cache: from settings, or from the environment.
+
+use std::time::Duration;
+
+use super::Cache;
+use crate::clock::Clock;
+use crate::codec::Codec;
+use crate::config::{Config, DefaultCodec};
+use crate::error::Error;
+use crate::fault::Fault;
+use crate::store::{Failure, Store};
+
+/// Settings of a [`Cache`], each with a default that fits most programs.
+///
+/// ```
+/// use cached_runtime::Cache;
+/// use std::time::Duration;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cached_runtime::Error> {
+/// let cache = Cache::builder()
+///     .url("memory:")
+///     .namespace("shop")
+///     .lookup_deadline(Duration::from_millis(50))
+///     .build()
+///     .await?;
+/// # assert_eq!(cache.namespace(), "shop");
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone, Default)]
+#[must_use = "a builder builds nothing before `build`"]
+pub struct CacheBuilder {
+    url: Option<String>,
+    namespace: Option<String>,
+    config: Config,
+}
+
+impl CacheBuilder {
+    /// Where the entries live: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` (TLS,
+    /// feature `tls`), `unix:///path/to.sock[?db=1&user=…&pass=…]`, or `memory:` for the embedded
+    /// store. Default: `CACHE_URL`, else `REDIS_URL`, else `memory:`.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = Some(url.into());
+        self
+    }
+
+    /// What stands in front of every key, so that programs can share a server. Letters, digits,
+    /// `_`, `-`, `.`. Default: `CACHE_NAMESPACE`, else `cache`.
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// The longest that a call waits for the store before it runs its body. Default 100 ms.
+    pub fn lookup_deadline(mut self, deadline: Duration) -> Self {
+        self.config.lookup_deadline = deadline;
+        self
+    }
+
+    /// The longest that a call waits, once its body has run, for the value to be stored.
+    /// Default 250 ms.
+    pub fn commit_deadline(mut self, deadline: Duration) -> Self {
+        self.config.commit_deadline = deadline;
+        self
+    }
+
+    /// The longest that an invalidation (and a `put`) tries before it returns an error.
+    /// Default 1 s.
+    pub fn invalidate_deadline(mut self, deadline: Duration) -> Self {
+        self.config.invalidate_deadline = deadline;
+        self
+    }
+
+    /// How long the right to fill an entry outlives a process that died with it. While the body
+    /// runs the lease is renewed, so a body may take longer. Default 5 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.config.lease = lease;
+        self
+    }
+
+    /// Larger values, counted in bytes as encoded, are neither stored nor read. Default 16 MiB.
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_value_bytes = bytes;
+        self
+    }
+
+    /// What the embedded store may hold, in bytes, keys and bookkeeping included; the least
+    /// recently used goes first. No effect on Redis. Default 256 MiB.
+    pub fn memory_capacity(mut self, bytes: usize) -> Self {
+        self.config.memory_capacity = bytes;
+        self
+    }
+
+    /// The codec of functions that name none: `Json` (the default), `MessagePack` or `Postcard`.
+    pub fn codec<C: BuiltIn>(mut self, _codec: C) -> Self {
+        self.config.codec = C::default_codec();
+        self
+    }
+
+    /// The clock of the embedded store, for tests of expiry. No effect on Redis.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.config.clock = clock;
+        self
+    }
+
+    /// Builds the cache. For Redis it tries to connect first; where that fails within the
+    /// deadlines the cache is built all the same, and connects by itself as soon as it can.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for settings that are not usable.
+    pub async fn build(self) -> Result<Cache, Error> {
+        let cache = self.build_unconnected()?;
+        // Being away is no error: it is logged, and looked after.
+        let _ = cache.store().connect().wait().await;
+        Ok(cache)
+    }
+
+    fn build_unconnected(self) -> Result<Cache, Error> {
+        let mut config = self.config;
+        if let Some(namespace) = self.namespace.or_else(|| variable("CACHE_NAMESPACE")) {
+            config.namespace = namespace;
+        }
+        config.check()?;
+        let url = self.url.or_else(|| variable("CACHE_URL")).or_else(|| variable("REDIS_URL"));
+        match url.as_deref() {
+            None | Some("memory:" | "memory://" | "memory") => Ok(Cache::on_memory(config)),
+            Some(url) => Cache::on_redis(url, config),
+        }
+    }
+}
+
+/// The codecs that [`CacheBuilder::codec`] takes: the built-in ones.
+pub trait BuiltIn: Codec + sealed::Sealed {}
+
+mod sealed {
+    pub trait Sealed {
+        #[allow(private_interfaces, reason = "sealed: nobody outside can name it")]
+        fn default_codec() -> crate::config::DefaultCodec;
+    }
+}
+
+macro_rules! built_in {
+    ($($(#[$feature:meta])* $codec:ident),*) => {$(
+        $(#[$feature])*
+        impl BuiltIn for crate::codec::$codec {}
+        $(#[$feature])*
+        impl sealed::Sealed for crate::codec::$codec {
+            #[allow(private_interfaces, reason = "see the trait")]
+            fn default_codec() -> DefaultCodec {
+                DefaultCodec::$codec
+            }
+        }
+    )*};
+}
+
+built_in!(
+    Json,
+    #[cfg(feature = "msgpack")]
+    MessagePack,
+    #[cfg(feature = "postcard")]
+    Postcard
+);
+
+/// An environment variable that says something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The cache that the environment asks for; said once in the log. What it asks for and cannot
+/// have is not replaced in silence: such a cache caches nothing.
+pub(super) fn from_environment() -> Cache {
+    match CacheBuilder::default().build_unconnected() {
+        Ok(cache) => {
+            tracing::info!(cache = ?cache, "no cache was installed; this one is used");
+            cache
+        }
+        Err(error) => {
+            tracing::error!(
+                %error,
+                "the environment's CACHE_URL, REDIS_URL or CACHE_NAMESPACE is not usable; \
+                 nothing is cached"
+            );
+            let failure = Failure::new(Fault::Off, error.to_string());
+            Cache::of(Store::Off(failure), Config::default())
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The cache: what a program holds, and what its functions' calls go through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::function::Function;
+use crate::key::user_key;
+use crate::stats::{CacheStats, Counters};
+use crate::store::{MemoryStore, RedisStore, Store};
+
+mod aside;
+mod background;
+mod builder;
+mod global;
+mod lookup;
+
+pub use builder::CacheBuilder;
+pub use global::Current;
+pub(crate) use global::current;
+pub use global::{Scoped, global, scope, scope_sync};
+pub(crate) use lookup::{Committing, Fill, Judged, Unwritten};
+
+use self::background::Background;
+
+/// A cache: a store, its settings, and the statistics of the functions that use it.
+///
+/// Cheap to clone; clones are the same cache. One cache serves any number of threads and tokio
+/// runtimes. Most programs [install](Cache::install) one and never mention it again.
+///
+/// ```
+/// use cached_runtime::{Cache, cache_result};
+///
+/// #[cache_result(ttl = 60)]
+/// async fn shout(word: &str) -> String {
+///     word.to_uppercase()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cached_runtime::Error> {
+/// Cache::memory().install()?; // or Cache::connect("redis://localhost").await?.install()?
+/// assert_eq!(shout("hello").await, "HELLO"); // runs the body
+/// assert_eq!(shout("hello").await, "HELLO"); // comes from the cache
+/// assert_eq!(shout::stats().hits(), 1);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Cache {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) config: Config,
+    /// By [`Function::index`], which is dense; read without a lock.
+    counters: ArcSwap<Vec<Option<Row>>>,
+    background: Background,
+}
+
+#[derive(Clone)]
+struct Row {
+    function: &'static Function,
+    counters: Arc<Counters>,
+}
+
+impl Cache {
+    /// A cache with settings of its own.
+    #[must_use]
+    pub fn builder() -> CacheBuilder {
+        CacheBuilder::default()
+    }
+
+    /// A cache on the Redis or Valkey at `url`, with the defaults of [`CacheBuilder`].
+    ///
+    /// `Ok` also where the server cannot be reached: the cache then connects by itself as soon
+    /// as it can, and until then each call runs its body.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a URL or a `CACHE_NAMESPACE` that is
+    /// not usable.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Self::builder().url(url).build().await
+    }
+
+    /// A cache in this process's memory, empty, with the default settings.
+    ///
+    /// It speaks the same protocol as Redis, and so has the same semantics; it is what a program
+    /// without a Redis runs on, and what tests use.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::on_memory(Config::default())
+    }
+
+    fn on_memory(config: Config) -> Self {
+        let store = MemoryStore::new(config.memory_capacity, config.clock.clone());
+        Self::of(Store::Memory(store), config)
+    }
+
+    fn on_redis(url: &str, config: Config) -> Result<Self, Error> {
+        let store = RedisStore::open(url, &config)?;
+        Ok(Self::of(Store::Redis(store), config))
+    }
+
+    fn of(store: Store, config: Config) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                config,
+                counters: ArcSwap::default(),
+                background: Background::default(),
+            }),
+        }
+    }
+
+    /// Removes the entry under `key`, which is relative to the namespace:
+    /// `shop.users.get_user:42`. How many there were: 0 or 1.
+    ///
+    /// After `Ok` no process serves a value whose load began before this call: a fill that is
+    /// under way is revoked, not only a stored value removed.
+    ///
+    /// # Errors
+    /// Where the store could not be told. The entry may then still be served.
+    pub async fn invalidate_key(&self, key: impl AsRef<str>) -> Result<u64, Error> {
+        let key = key.as_ref();
+        let deleted = self.inner.store.delete(vec![key.to_owned()]).wait().await;
+        deleted.map_err(|failure| not_invalidated(key, failure))
+    }
+
+    /// Removes all entries whose keys, relative to the namespace, match a glob as in Redis:
+    /// `*get_user*:42`. How many there were.
+    ///
+    /// `*` any text, `?` one byte, `[ab]` `[^a]` `[a-z]` classes, `\` escapes. Walks the whole
+    /// keyspace (SCAN, never KEYS), so it is for a person's hand and for rare events. It sees what
+    /// stands in the key: an argument that was too long and became a digest cannot be matched.
+    ///
+    /// # Errors
+    /// Where the store could not be told; some entries may be removed already.
+    pub async fn invalidate_pattern(&self, pattern: impl AsRef<str>) -> Result<u64, Error> {
+        let pattern = pattern.as_ref();
+        let swept = self.inner.store.sweep(pattern).wait().await;
+        swept.map_err(|failure| not_invalidated(pattern, failure))
+    }
+
+    /// Removes all entries of this cache's namespace. How many there were.
+    ///
+    /// # Errors
+    /// As [`invalidate_pattern`](Self::invalidate_pattern).
+    pub async fn clear(&self) -> Result<u64, Error> {
+        self.invalidate_pattern("*").await
+    }
+
+    /// The statistics of this cache in this process: each function that was used with it, and
+    /// the total. Displays as a table.
+    #[must_use]
+    pub fn stats(&self) -> CacheStats {
+        let rows = self.inner.counters.load();
+        let mut by_name = BTreeMap::new();
+        for row in rows.iter().flatten() {
+            let stats = row.counters.snapshot(&row.function.segment);
+            by_name
+                .entry(row.function.segment.as_str())
+                .and_modify(|known: &mut crate::FunctionStats| known.add(&stats))
+                .or_insert(stats);
+        }
+        CacheStats::of(by_name.into_values().collect())
+    }
+
+    /// Waits until the work in the background (leases being given up) is done. The cache stays
+    /// usable; call it last, before the program ends.
+    pub async fn shutdown(&self) {
+        self.inner.background.idle().await;
+    }
+
+    /// The namespace in front of this cache's keys.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.inner.config.namespace
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    pub(crate) fn background(&self) -> &Background {
+        &self.inner.background
+    }
+
+    /// Lets `use_them` use the counters of a function.
+    pub(crate) fn counters<T>(
+        &self,
+        function: &'static Function,
+        use_them: impl FnOnce(&Counters) -> T,
+    ) -> T {
+        let rows = self.inner.counters.load();
+        match rows.get(function.index) {
+            Some(Some(row)) => use_them(&row.counters),
+            _ => use_them(&self.add_counters(function)),
+        }
+    }
+
+    #[cold]
+    fn add_counters(&self, function: &'static Function) -> Arc<Counters> {
+        let fresh = Arc::new(Counters::default());
+        self.inner.counters.rcu(|rows| {
+            let mut rows = rows.as_ref().clone();
+            if rows.len() <= function.index {
+                rows.resize(function.index + 1, None);
+            }
+            rows[function.index]
+                .get_or_insert_with(|| Row { function, counters: Arc::clone(&fresh) });
+            rows
+        });
+        let rows = self.inner.counters.load();
+        match rows.get(function.index) {
+            Some(Some(row)) => Arc::clone(&row.counters),
+            _ => fresh,
+        }
+    }
+
+    /// Removes every entry of one function.
+    pub(crate) fn sweep_function(&self, function: &'static Function) -> crate::io::Task<u64> {
+        // A function without arguments has the segment alone as its key.
+        let (store, segment) = (self.inner.store.clone(), function.segment.clone());
+        match &self.inner.store {
+            Store::Redis(_) => crate::io::Task::pending(async move {
+                let alone = store.delete(vec![segment.clone()]).wait().await?;
+                Ok(alone + store.sweep(&format!("{segment}:*")).wait().await?)
+            }),
+            Store::Memory(memory) => {
+                let alone = memory.delete(std::slice::from_ref(&segment));
+                crate::io::Task::Ready(Ok(alone + memory.sweep(&format!("{segment}:*"))))
+            }
+            Store::Off(failure) => crate::io::Task::Ready(Err(failure.clone())),
+        }
+    }
+}
+
+impl AsRef<Self> for Cache {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let store = match &self.inner.store {
+            Store::Redis(redis) => redis.server().to_owned(),
+            Store::Memory(_) => "memory".to_owned(),
+            Store::Off(failure) => format!("off: {}", failure.message),
+        };
+        f.debug_struct("Cache")
+            .field("store", &store)
+            .field("namespace", &self.inner.config.namespace)
+            .finish()
+    }
+}
+
+pub(crate) fn not_invalidated(what: &str, failure: crate::store::Failure) -> Error {
+    failure.into_error(&format!("\"{what}\" is not invalidated and may still be served"))
+}
+
+/// A tenth of a lease's life is spared for the way: it is renewed well before its end.
+pub(crate) fn renewal_interval(lease: Duration) -> Duration {
+    lease.mul_f64(0.3)
+}
+
+/// The text of a key by hand must not be empty: it would be the namespace's own name.
+pub(crate) fn checked_key(text: &str) -> Result<crate::Key, Error> {
+    if text.is_empty() {
+        return Err(Error::new(crate::ErrorKind::Key, "the key is empty"));
+    }
+    Ok(user_key(text))
+}

@@ -1,0 +1,100 @@
+//! The settings of a cache, checked once when it is built.
+
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::error::Error;
+
+/// Which built-in codec a function without `codec` uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DefaultCodec {
+    Json,
+    #[cfg(feature = "msgpack")]
+    MessagePack,
+    #[cfg(feature = "postcard")]
+    Postcard,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) namespace: String,
+    pub(crate) lookup_deadline: Duration,
+    pub(crate) commit_deadline: Duration,
+    pub(crate) invalidate_deadline: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) max_value_bytes: usize,
+    pub(crate) memory_capacity: usize,
+    pub(crate) codec: DefaultCodec,
+    pub(crate) clock: Clock,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            namespace: "cache".to_owned(),
+            lookup_deadline: Duration::from_millis(100),
+            commit_deadline: Duration::from_millis(250),
+            invalidate_deadline: Duration::from_secs(1),
+            lease: Duration::from_secs(5),
+            max_value_bytes: 16 << 20,
+            memory_capacity: 256 << 20,
+            codec: DefaultCodec::Json,
+            clock: Clock::system(),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        check_namespace(&self.namespace)?;
+        for (name, duration) in [
+            ("lookup_deadline", self.lookup_deadline),
+            ("commit_deadline", self.commit_deadline),
+            ("invalidate_deadline", self.invalidate_deadline),
+        ] {
+            if duration < Duration::from_millis(1) {
+                return Err(Error::config(format!(
+                    "`{name}` is {duration:?}; it must be at least 1 ms"
+                )));
+            }
+        }
+        if self.lease < Duration::from_millis(10) {
+            return Err(Error::config(format!(
+                "`lease` is {:?}; it must be at least 10 ms (5 s is the default)",
+                self.lease
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A namespace stands in front of each key; no pattern of one namespace may reach another's keys,
+/// hence no glob characters and no colon.
+fn check_namespace(namespace: &str) -> Result<(), Error> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if namespace.is_empty() {
+        return Err(Error::config("the namespace is empty; use letters, digits, `_`, `-` or `.`"));
+    }
+    match namespace.chars().find(|&c| !allowed(c)) {
+        None => Ok(()),
+        Some(c) => Err(Error::config(format!(
+            "the namespace {namespace:?} has the character {c:?}; use letters, digits, `_`, `-` \
+             or `.` only"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_namespace_has_no_character_that_a_pattern_or_a_key_uses() {
+        for good in ["shop", "shop-2.eu_west"] {
+            assert!(check_namespace(good).is_ok(), "{good}");
+        }
+        for bad in ["", "a:b", "a*", "a b", "a?", "[a]", "ü", "a{b}"] {
+            assert!(check_namespace(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The one error type of the public API.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What went wrong, for code that reacts to it; the sentence for people is the [`Error`]'s `Display`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A URL, a namespace or another option that cannot be used. Only building a cache returns it.
+    Config,
+    /// The store could not be reached, or its connection broke before it answered.
+    Unavailable,
+    /// The store did not answer within the operation's deadline. An invalidation may or may not
+    /// have been carried out.
+    Timeout,
+    /// The store answered, and refused (out of memory, read-only, loading, no permission …).
+    Refused,
+    /// An argument could not be made into a key, or a key or pattern is not usable.
+    Key,
+    /// A value that the codec cannot carry, or that is too large.
+    Encode,
+    /// [`Cache::install`](crate::Cache::install) was called twice.
+    AlreadyInstalled,
+}
+
+/// An error of the cache. Calls of cached functions never return one: whatever happens to the
+/// store, they answer with the body's value. What returns it are the verbs that promise
+/// something: invalidating, putting, peeking, building a cache.
+///
+/// Its text holds no secret (passwords in URLs are left out) and no cached value.
+pub struct Error {
+    inner: Box<Inner>,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { inner: Box::new(Inner { kind, message: message.into() }) }
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Config, message)
+    }
+
+    /// The kind, to match on.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.inner.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.inner.kind)
+            .field("message", &self.inner.message)
+            .finish()
+    }
+}
+
+impl StdError for Error {}

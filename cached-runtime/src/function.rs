@@ -1,0 +1,171 @@
+//! Which function a call belongs to: one [`Site`] per attribute, one [`Function`] per
+//! instantiation of it.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+
+use serde::de::DeserializeOwned;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::fingerprint;
+use crate::key::{function_segment, named_segment};
+
+/// What the attribute knows of a function; a `static` in generated code.
+pub struct Site {
+    name: Option<&'static str>,
+    signature: &'static str,
+    first: OnceLock<&'static Function>,
+    others: RwLock<Vec<&'static Function>>,
+}
+
+/// One function with its generic arguments: what entries and statistics are kept by.
+///
+/// Made at the first call and kept for good, as the code it stands for is.
+pub struct Function {
+    site: &'static Site,
+    path: &'static str,
+    generics: Box<[String]>,
+    /// The first segment of its keys, which is also its name in statistics.
+    pub(crate) segment: String,
+    /// Of path (or name), signature and value type.
+    pub(crate) fingerprint: u64,
+    /// Where its counters stand in each cache.
+    pub(crate) index: usize,
+    /// Another function of this program came out with the same segment, and was first.
+    pub(crate) name_taken: bool,
+}
+
+/// Where a function stands, in the compiler's words.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// `type_name_of_val` of a nested function: generics around it are placeholders.
+    pub here: &'static str,
+    /// The same, or where the function may be a method the name of a closure, which spells
+    /// out the generics around it.
+    pub path: &'static str,
+}
+
+/// A site and its place: which attribute, and for which instantiation of what is around it.
+#[derive(Clone, Copy)]
+pub struct At {
+    site: &'static Site,
+    pub(crate) place: Place,
+}
+
+impl At {
+    /// Both together.
+    #[must_use]
+    pub const fn new(site: &'static Site, place: Place) -> Self {
+        Self { site, place }
+    }
+
+    /// The site.
+    #[must_use]
+    pub const fn site(&self) -> &'static Site {
+        self.site
+    }
+}
+
+impl Site {
+    /// `signature` holds the types (or the template) that make the key.
+    #[must_use]
+    pub const fn new(name: Option<&'static str>, signature: &'static str) -> Self {
+        Self { name, signature, first: OnceLock::new(), others: RwLock::new(Vec::new()) }
+    }
+
+    /// The instantiation at `place` with these generic arguments,
+    /// whose values are of type `D`.
+    pub fn function<D: DeserializeOwned>(
+        &'static self,
+        place: Place,
+        generics: &[Cow<'static, str>],
+    ) -> &'static Function {
+        let first = self.first.get_or_init(|| self.register::<D>(place, generics));
+        if first.is(place.path, generics) {
+            return first;
+        }
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.iter().find(|other| other.is(place.path, generics)) {
+            return known;
+        }
+        drop(others);
+        let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = others.iter().find(|other| other.is(place.path, generics)) {
+            return known;
+        }
+        let function = self.register::<D>(place, generics);
+        others.push(function);
+        function
+    }
+
+    fn register<D: DeserializeOwned>(
+        &'static self,
+        place: Place,
+        generics: &[Cow<'static, str>],
+    ) -> &'static Function {
+        let names: Vec<&str> = generics.iter().map(AsRef::as_ref).collect();
+        let segment = match self.name {
+            Some(name) => named_segment(name, place.here, place.path, &names),
+            None => function_segment(place.path, &names),
+        };
+        let identity = format!("{segment}\n{}", self.signature);
+        let fingerprint =
+            xxh3_64(identity.as_bytes()).rotate_left(17) ^ fingerprint::of_type::<D>();
+        let name_taken = self.name.is_none() && !claim(&segment, self);
+        if name_taken {
+            tracing::error!(
+                function = segment,
+                "two functions of this program come out with the same name; this one is not \
+                 cached: give it a name of its own with `name = \"…\"`"
+            );
+        }
+        Box::leak(Box::new(Function {
+            site: self,
+            path: place.path,
+            generics: names.into_iter().map(ToOwned::to_owned).collect(),
+            segment,
+            fingerprint,
+            index: next_index(),
+            name_taken,
+        }))
+    }
+}
+
+/// A number for a function's counters: small, dense, never given twice.
+fn next_index() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Whether `site` may use `segment`, which the first to ask owns. An explicit `name` is shared
+/// on purpose and does not ask.
+fn claim(segment: &str, site: &'static Site) -> bool {
+    static OWNERS: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
+    let address = std::ptr::from_ref(site).addr();
+    let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let owners = owners.get_or_insert_default();
+    *owners.entry(segment.to_owned()).or_insert(address) == address
+}
+
+impl Function {
+    fn is(&self, path: &'static str, generics: &[Cow<'static, str>]) -> bool {
+        // The same literal mostly has the same address; the text decides.
+        (std::ptr::eq(self.path, path) || self.path == path)
+            && self.generics.len() == generics.len()
+            && self.generics.iter().zip(generics).all(|(known, asked)| known == asked)
+    }
+
+    pub(crate) fn site(&self) -> &'static Site {
+        self.site
+    }
+
+    /// The owner of entries that were given a key by hand (`get_or_load` and its like): one
+    /// per value type.
+    pub(crate) fn by_hand<D: DeserializeOwned>() -> &'static Self {
+        static BY_HAND: Site = Site::new(Some("get_or_load"), "a key by hand");
+        let path = std::any::type_name::<D>();
+        BY_HAND.function::<D>(Place { here: path, path }, &[])
+    }
+}

@@ -1,0 +1,76 @@
+//! The one I/O thread of the process: where blocking callers, callers outside tokio, and
+//! background work (leases renewed and given up) run their store operations.
+//!
+//! A connection dies with the runtime that made it, so what must outlive a caller's runtime
+//! lives here. The thread starts at first need and stays.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{OnceLock, mpsc};
+
+use tokio::runtime::{Builder, Handle};
+
+use crate::fault::Fault;
+use crate::store::Failure;
+
+/// The I/O thread's runtime; an error where the operating system gives no thread.
+pub(crate) fn handle() -> Result<&'static Handle, Failure> {
+    static IO: OnceLock<Option<Handle>> = OnceLock::new();
+    IO.get_or_init(start)
+        .as_ref()
+        .ok_or_else(|| Failure::new(Fault::Off, "the cache's I/O thread could not be started"))
+}
+
+fn start() -> Option<Handle> {
+    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("cached-io".to_owned())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))
+        .ok()?;
+    Some(handle)
+}
+
+/// A store operation, ready already (the embedded store) or to be run; the one definition that
+/// async and blocking callers share.
+pub(crate) enum Task<T> {
+    Ready(Result<T, Failure>),
+    Pending(Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>),
+}
+
+impl<T: Send + 'static> Task<T> {
+    pub(crate) fn pending(
+        operation: impl Future<Output = Result<T, Failure>> + Send + 'static,
+    ) -> Self {
+        Self::Pending(Box::pin(operation))
+    }
+
+    /// Runs it on the caller's tokio runtime, or on the I/O thread where there is none.
+    pub(crate) async fn wait(self) -> Result<T, Failure> {
+        match self {
+            Self::Ready(result) => result,
+            Self::Pending(operation) if Handle::try_current().is_ok() => operation.await,
+            Self::Pending(operation) => match handle()?.spawn(operation).await {
+                Ok(result) => result,
+                Err(_) => Err(Failure::new(Fault::Off, "the operation was given up")),
+            },
+        }
+    }
+
+    /// Runs it on the I/O thread and blocks this thread until it is done: right in any thread,
+    /// also in one of a tokio runtime, of which no part is needed meanwhile.
+    pub(crate) fn block(self) -> Result<T, Failure> {
+        let operation = match self {
+            Self::Ready(result) => return result,
+            Self::Pending(operation) => operation,
+        };
+        let (sender, receiver) = mpsc::sync_channel(1);
+        handle()?.spawn(async move {
+            // A receiver that is gone has given up waiting; nobody wants the result.
+            let _ = sender.send(operation.await);
+        });
+        receiver
+            .recv()
+            .unwrap_or_else(|_| Err(Failure::new(Fault::Off, "the operation was given up")))
+    }
+}

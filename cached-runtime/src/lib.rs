@@ -1,0 +1,73 @@
+//! A function-result cache: one line above a function, and its results come from Redis, or from
+//! this process's memory.
+//!
+//! ```
+//! use cached_runtime::cache_result;
+//!
+//! # #[derive(serde::Serialize, serde::Deserialize, Clone)] struct User { name: String }
+//! #[cache_result(ttl = 60)]
+//! async fn get_user(id: u64) -> Result<User, std::io::Error> {
+//!     // a slow query
+//!     # Ok(User { name: format!("user {id}") })
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let user = get_user(42).await?; // runs the body, stores the value
+//! let user = get_user(42).await?; // comes from the cache
+//! get_user::invalidate(42).await?; // from here on no process serves that value
+//! # Ok(()) }
+//! ```
+//!
+//! * [`macro@cache_result`] is the attribute, and lists its options; [`macro@cache_invalidate`]
+//!   belongs above functions that write.
+//! * [`Cache`] says where the values live. Without one, [`global`] makes it from `CACHE_URL` or
+//!   `REDIS_URL`, else it is this process's memory.
+//! * Whatever happens to Redis, a cached function answers: at worst with its body's value, after
+//!   the [lookup deadline](CacheBuilder::lookup_deadline).
+//!
+//! # Features
+//!
+//! | feature | what for |
+//! |---|---|
+//! | `msgpack` | `codec = MessagePack` |
+//! | `postcard` | `codec = Postcard` |
+//! | `zstd` | `compress` |
+//! | `tls` | `rediss://` URLs |
+
+mod cache;
+mod clock;
+mod codec;
+mod coder;
+mod config;
+mod entry;
+mod error;
+mod fault;
+mod fingerprint;
+mod function;
+mod io;
+mod key;
+mod loader;
+mod policy;
+mod shape;
+mod stats;
+mod store;
+mod token;
+
+#[doc(hidden)]
+#[path = "private/mod.rs"]
+pub mod __private;
+
+pub use cached_macro::{cache_invalidate, cache_result};
+
+pub use crate::cache::{Cache, CacheBuilder, Scoped, global, scope, scope_sync};
+pub use crate::clock::Clock;
+#[cfg(feature = "msgpack")]
+pub use crate::codec::MessagePack;
+#[cfg(feature = "postcard")]
+pub use crate::codec::Postcard;
+pub use crate::codec::{Codec, CodecError, Json};
+pub use crate::error::{Error, ErrorKind};
+pub use crate::fault::Fault;
+pub use crate::key::Key;
+pub use crate::policy::Policy;
+pub use crate::stats::{CacheStats, FunctionStats};

@@ -1,0 +1,190 @@
+//! An entry being named: function and key, before anything is asked of it.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::options::{Always, Fixed, IntoTtl, NoErrors, PerValue};
+use super::plan::Plan;
+use crate::cache::{Cache, Current, not_invalidated};
+use crate::coder::{Choice, Coder};
+use crate::error::Error;
+use crate::function::{At, Function};
+use crate::key::{Key, KeyBuilder};
+use crate::loader::Loader;
+use crate::shape::{Kind, Probe, ShapeOf};
+use crate::stats::FunctionStats;
+
+/// A function, a key that grows, and a cache.
+pub struct Entry<R: ShapeOf<N>, const N: u8> {
+    cache: Current,
+    function: &'static Function,
+    builder: KeyBuilder,
+    coder: Coder<R::Data>,
+}
+
+/// The name of a nested item or closure, in the compiler's words.
+#[must_use]
+pub fn here<T>(_: &T) -> &'static str {
+    std::any::type_name::<T>()
+}
+
+/// The value of a const argument.
+#[must_use]
+pub fn const_name(value: impl Display) -> Cow<'static, str> {
+    Cow::Owned(value.to_string())
+}
+
+/// Begins an entry. All that is asked of the return type is asked here.
+pub fn entry<R, const N: u8, C>(
+    _: Probe<R>,
+    _: Kind<N>,
+    _: PhantomData<C>,
+    cache: Current,
+    at: At,
+    generics: &[Cow<'static, str>],
+) -> Entry<R, N>
+where
+    R: ShapeOf<N>,
+    R::Data: Serialize + DeserializeOwned,
+    C: Choice,
+{
+    let function = at.site().function::<R::Data>(at.place, generics);
+    let coder = C::coder::<R::Data>(cache.config().codec);
+    Entry { cache, function, builder: KeyBuilder::new(&function.segment), coder }
+}
+
+impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
+    /// Adds an argument as a segment.
+    pub fn arg<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.builder.segment(value);
+    }
+
+    /// Adds an argument whose type only its value knows (`impl Trait`): the type counts too.
+    pub fn typed_arg<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.builder.tell_apart(std::any::type_name::<T>());
+        self.builder.segment(value);
+    }
+
+    /// As [`typed_arg`](Self::typed_arg), in a template.
+    pub fn typed_capture<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.builder.tell_apart(std::any::type_name::<T>());
+        self.builder.capture(value);
+    }
+
+    /// Adds a template's text.
+    pub fn text(&mut self, text: &str) {
+        self.builder.literal(text);
+    }
+
+    /// Adds what a template captures.
+    pub fn capture<T: Serialize + ?Sized>(&mut self, value: &T) {
+        self.builder.capture(value);
+    }
+
+    fn ready(self) -> Loader<R, N> {
+        let Self { cache, function, builder, coder } = self;
+        Loader { cache, function, key: builder.finish(), coder }
+    }
+
+    /// With `ttl = expression`.
+    pub fn cached_for<M, T: IntoTtl<R::Data, M>>(
+        self,
+        ttl: T,
+    ) -> Plan<R, N, T::Ttl, Always, NoErrors<R::Error>> {
+        Plan::new(self.ready(), ttl.into_ttl())
+    }
+
+    /// With `ttl` a literal.
+    pub fn cached(self, ttl: Duration) -> Plan<R, N, Fixed, Always, NoErrors<R::Error>> {
+        Plan::new(self.ready(), Fixed(ttl))
+    }
+
+    /// With `ttl = |value| …`.
+    pub fn cached_by<F: Fn(&R::Data) -> Duration>(
+        self,
+        ttl: F,
+    ) -> Plan<R, N, PerValue<F>, Always, NoErrors<R::Error>> {
+        Plan::new(self.ready(), PerValue(ttl))
+    }
+
+    /// The key. Where an argument cannot be serialised it is the key of no entry.
+    #[must_use]
+    pub fn key(self) -> Key {
+        let segment = &self.function.segment;
+        self.builder.finish().unwrap_or_else(|_| crate::key::user_key(&format!("{segment}:!")))
+    }
+
+    /// Removes the entry.
+    ///
+    /// # Errors
+    /// Where the store could not be told.
+    pub async fn invalidate(self) -> Result<(), Error> {
+        let loader = self.ready();
+        let (key, task) = loader.invalidation()?;
+        Loader::<R, N>::invalidated(key, task.wait().await)
+    }
+
+    /// As [`invalidate`](Self::invalidate), blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn invalidate_blocking(self) -> Result<(), Error> {
+        let loader = self.ready();
+        let (key, task) = loader.invalidation()?;
+        Loader::<R, N>::invalidated(key, task.block())
+    }
+
+    /// What is stored.
+    ///
+    /// # Errors
+    /// Where the store could not be asked.
+    pub async fn peek(self) -> Result<Option<R::Value>, Error> {
+        self.ready().peek().await
+    }
+
+    /// As [`peek`](Self::peek), blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn peek_blocking(self) -> Result<Option<R::Value>, Error> {
+        let loader = self.ready();
+        let found = loader.reading()?.block();
+        loader.peeked(found)
+    }
+
+    /// Removes every entry of the function.
+    ///
+    /// # Errors
+    /// Where the store could not be told.
+    pub async fn invalidate_all(self) -> Result<u64, Error> {
+        let swept = self.cache.sweep_function(self.function).wait().await;
+        swept.map_err(|failure| not_invalidated(&self.function.segment, failure))
+    }
+
+    /// As [`invalidate_all`](Self::invalidate_all), blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn invalidate_all_blocking(self) -> Result<u64, Error> {
+        let swept = self.cache.sweep_function(self.function).block();
+        swept.map_err(|failure| not_invalidated(&self.function.segment, failure))
+    }
+
+    /// The function's statistics.
+    #[must_use]
+    pub fn stats(self) -> FunctionStats {
+        self.ready().stats()
+    }
+
+    /// The key and the cache it is in, for `#[cache_invalidate]`.
+    #[must_use]
+    pub fn target(self) -> super::Target {
+        let (cache, function): (Cache, _) = (self.cache.clone(), self.function);
+        super::Target::new(cache, function, self.key())
+    }
+}

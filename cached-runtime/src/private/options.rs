@@ -1,0 +1,141 @@
+//! The options of the attribute that are values or closures, as types.
+
+use std::convert::Infallible;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use crate::coder::Coder;
+
+/// A ttl, the same for each value or by value.
+pub trait Ttl<D> {
+    /// The ttl of this value.
+    fn ttl(&self, data: &D) -> Duration;
+}
+
+/// The same for each value.
+pub struct Fixed(pub(super) Duration);
+
+impl<D> Ttl<D> for Fixed {
+    fn ttl(&self, _: &D) -> Duration {
+        self.0
+    }
+}
+
+/// By value.
+pub struct PerValue<F>(pub(super) F);
+
+impl<D, F: Fn(&D) -> Duration> Ttl<D> for PerValue<F> {
+    fn ttl(&self, data: &D) -> Duration {
+        (self.0)(data)
+    }
+}
+
+/// What `ttl = expression` may be: a `Duration`, or the path of a function from the value to one.
+/// `M` only keeps the two apart.
+#[diagnostic::on_unimplemented(
+    message = "`ttl` must be a duration, not `{Self}`",
+    label = "not a duration",
+    note = "write seconds (`60`, `0.25`), text (`\"5m\"`), an expression of type `Duration`, or a \
+            closure `|value| -> Duration`"
+)]
+pub trait IntoTtl<D, M> {
+    /// The ttl it becomes.
+    type Ttl: Ttl<D>;
+    /// Becomes it.
+    fn into_ttl(self) -> Self::Ttl;
+}
+
+impl<D> IntoTtl<D, Fixed> for Duration {
+    type Ttl = Fixed;
+
+    fn into_ttl(self) -> Fixed {
+        Fixed(self)
+    }
+}
+
+impl<D, F: Fn(&D) -> Duration> IntoTtl<D, PerValue<()>> for F {
+    type Ttl = PerValue<F>;
+
+    fn into_ttl(self) -> PerValue<F> {
+        PerValue(self)
+    }
+}
+
+/// Which values are kept.
+pub trait KeepIf<D> {
+    /// Whether this one is.
+    fn keeps(&self, data: &D) -> bool;
+}
+
+/// All.
+pub struct Always;
+
+impl<D> KeepIf<D> for Always {
+    fn keeps(&self, _: &D) -> bool {
+        true
+    }
+}
+
+/// Those the closure is true of.
+pub struct If<F>(pub(super) F);
+
+impl<D, F: Fn(&D) -> bool> KeepIf<D> for If<F> {
+    fn keeps(&self, data: &D) -> bool {
+        (self.0)(data)
+    }
+}
+
+/// Errors are not kept.
+pub struct NoErrors<E>(pub(super) PhantomData<fn() -> E>);
+
+/// Errors are kept, for this long.
+pub struct KeepErrors<E> {
+    pub(super) ttl: Duration,
+    pub(super) fingerprint: u64,
+    pub(super) coder: Coder<E>,
+}
+
+/// What a plan does with errors.
+pub trait Failures<E> {
+    /// How errors are kept, where they are.
+    #[allow(private_interfaces, reason = "for the plan alone")]
+    fn kept(&self) -> Option<(u64, &Coder<E>)>;
+}
+
+impl<E> Failures<E> for NoErrors<E> {
+    #[allow(private_interfaces, reason = "see the trait")]
+    fn kept(&self) -> Option<(u64, &Coder<E>)> {
+        None
+    }
+}
+
+impl<E> Failures<E> for KeepErrors<E> {
+    #[allow(private_interfaces, reason = "see the trait")]
+    fn kept(&self) -> Option<(u64, &Coder<E>)> {
+        Some((self.fingerprint, &self.coder))
+    }
+}
+
+/// A coder for what is never encoded: an envelope without a payload.
+pub(super) fn no_payload() -> Coder<Infallible> {
+    Coder {
+        id: 0,
+        name: "none",
+        encode: |never| match *never {},
+        decode: |_| Err(crate::codec::CodecError::new("nothing to decode")),
+    }
+}
+
+/// Whether this build can compress.
+#[diagnostic::on_unimplemented(
+    message = "`compress` needs the feature `zstd` of cached-runtime",
+    label = "the feature `zstd` is off",
+    note = "in Cargo.toml: `cached-runtime = {{ version = \"…\", features = [\"zstd\"] }}`"
+)]
+pub trait ZstdFeature {}
+
+/// Stands for compression by zstd.
+pub struct Zstd;
+
+#[cfg(feature = "zstd")]
+impl ZstdFeature for Zstd {}

@@ -1,0 +1,115 @@
+//! One server: its address and settings, and a link for each runtime that uses it.
+//!
+//! A connection lives and dies with the runtime that made it, so each runtime gets its own, and
+//! one cache serves several runtimes.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
+use tokio::runtime::{Handle, Id};
+use tokio::task::AbortHandle;
+
+use super::health::Health;
+use super::link::Link;
+use crate::error::Error;
+
+pub(super) struct Endpoint {
+    client: Client,
+    pub(super) health: Arc<Health>,
+    links: RwLock<Vec<Known>>,
+}
+
+struct Known {
+    runtime: Id,
+    link: Arc<Link>,
+    actor: AbortHandle,
+}
+
+impl Endpoint {
+    pub(super) fn open(url: &str) -> Result<Self, Error> {
+        let info = connection_info(url)?;
+        let health = Arc::new(Health::new(info.addr().to_string()));
+        let client = Client::open(info).map_err(|error| {
+            Error::config(format!("the URL is not usable: {}", error.category()))
+        })?;
+        Ok(Self { client, health, links: RwLock::new(Vec::new()) })
+    }
+
+    /// The link of the runtime this is called on; made, with its actor, at first use.
+    ///
+    /// # Panics
+    /// Never where it is called inside a tokio runtime, which its callers make sure of.
+    pub(super) fn link(&self) -> Arc<Link> {
+        let runtime = Handle::current();
+        let id = runtime.id();
+        let known = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter().find(|known| known.runtime == id) {
+            return Arc::clone(&known.link);
+        }
+        drop(known);
+        let mut known = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter().find(|known| known.runtime == id) {
+            return Arc::clone(&known.link);
+        }
+        known.retain(|known| !known.link.is_dead());
+        let (link, actor) = Link::new(self.client.clone(), Arc::clone(&self.health));
+        let actor = runtime.spawn(actor).abort_handle();
+        known.push(Known { runtime: id, link: Arc::clone(&link), actor });
+        link
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        let links = self.links.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for known in links {
+            known.actor.abort();
+        }
+    }
+}
+
+/// Parses the URL and adds what redis-rs leaves off: RESP3, no delay, keepalive.
+fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
+    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
+    if let "redis+cluster" | "redis+sentinel" | "rediss+cluster" | "rediss+sentinel" = scheme {
+        return Err(Error::config(format!(
+            "`{scheme}:` URLs are not supported yet; use `redis://`, `rediss://` or `unix://`"
+        )));
+    }
+    if cfg!(not(feature = "tls")) && matches!(scheme, "rediss" | "valkeys") {
+        return Err(Error::config(format!(
+            "`{scheme}://` needs the feature `tls` of cached-runtime: in Cargo.toml, \
+             `cached-runtime = {{ version = \"…\", features = [\"tls\"] }}`"
+        )));
+    }
+    // The redis crate's own message can hold the URL, and the URL a password.
+    let info = url.into_connection_info().map_err(|_| {
+        Error::config(
+            "the URL is not usable; it should look like `redis://user:password@host:6379/0`, \
+             `rediss://host:6380`, `unix:///run/redis.sock` or `memory:`",
+        )
+    })?;
+    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        ready_tls();
+    }
+    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(15))
+        .with_interval(Duration::from_secs(5));
+    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
+}
+
+/// rustls wants one process-wide provider; the program's own choice, where it made one, stands.
+#[cfg(feature = "tls")]
+fn ready_tls() {
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that somebody else was faster, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn ready_tls() {}

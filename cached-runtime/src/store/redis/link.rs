@@ -1,0 +1,226 @@
+//! One connection of one runtime, and the actor that keeps it: it connects, watches, and
+//! reconnects with backoff. Callers never connect and never wait for a reconnection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind};
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::fault;
+use super::health::Health;
+use crate::fault::Fault;
+use crate::policy::backoff;
+use crate::store::Failure;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Short enough that the server's return is noticed within two seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
+/// This many operations in a row without an answer, and the peer is given up: it may be a black
+/// hole, which no error ever reports.
+const SILENCE: u32 = 3;
+
+#[derive(Debug, Clone)]
+enum Phase {
+    /// Nothing is known yet; callers wait, within their deadline.
+    Starting,
+    Up,
+    Down(Failure),
+}
+
+pub(super) struct Link {
+    live: ArcSwapOption<Live>,
+    phase: watch::Sender<Phase>,
+    /// Wakes the actor from its pause.
+    hurry: Notify,
+    /// The actor is gone, and with it its runtime.
+    dead: AtomicBool,
+}
+
+/// A connection that is up.
+pub(super) struct Live {
+    connection: MultiplexedConnection,
+    unanswered: AtomicU32,
+    gone: Notify,
+}
+
+impl Live {
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
+    pub(super) fn answered(&self) {
+        if self.unanswered.load(Ordering::Relaxed) != 0 {
+            self.unanswered.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// No answer within the deadline; the third in a row ends the connection.
+    pub(super) fn unanswered(&self) -> bool {
+        let ends = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCE;
+        if ends {
+            self.give_up();
+        }
+        ends
+    }
+
+    pub(super) fn give_up(&self) {
+        self.gone.notify_one();
+    }
+}
+
+impl Link {
+    /// A link whose actor is to be spawned on the runtime that will use it.
+    pub(super) fn new(
+        client: Client,
+        health: Arc<Health>,
+    ) -> (Arc<Self>, impl Future<Output = ()>) {
+        let link = Arc::new(Self {
+            live: ArcSwapOption::empty(),
+            phase: watch::Sender::new(Phase::Starting),
+            hurry: Notify::new(),
+            dead: AtomicBool::new(false),
+        });
+        let actor = supervise(Arc::clone(&link), client, health);
+        (link, actor)
+    }
+
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// The connection, or at once why there is none; waits only for the very first attempt.
+    pub(super) async fn live(&self) -> Result<Arc<Live>, Failure> {
+        if let Some(live) = self.live.load_full() {
+            return Ok(live);
+        }
+        self.settled(|phase| !matches!(phase, Phase::Starting)).await
+    }
+
+    /// The connection, waiting for it for as long as the caller cares to: for operations that
+    /// keep a promise.
+    pub(super) async fn live_or_wait(&self) -> Result<Arc<Live>, Failure> {
+        if let Some(live) = self.live.load_full() {
+            return Ok(live);
+        }
+        self.hurry.notify_one();
+        self.settled(|phase| matches!(phase, Phase::Up)).await
+    }
+
+    async fn settled(&self, done: impl Fn(&Phase) -> bool) -> Result<Arc<Live>, Failure> {
+        let gone = || Failure::new(Fault::Off, "the connection's runtime has ended");
+        let mut phases = self.phase.subscribe();
+        loop {
+            let phase = phases.wait_for(&done).await.map_err(|_| gone())?.clone();
+            match phase {
+                Phase::Down(failure) => return Err(failure),
+                Phase::Up => {
+                    if let Some(live) = self.live.load_full() {
+                        return Ok(live);
+                    }
+                    // It went down between the two looks; its phase says so in a moment.
+                    phases.changed().await.map_err(|_| gone())?;
+                }
+                Phase::Starting => return Err(gone()),
+            }
+        }
+    }
+
+    /// Why the link was last seen down.
+    pub(super) fn last_failure(&self) -> Option<Failure> {
+        match &*self.phase.borrow() {
+            Phase::Down(failure) => Some(failure.clone()),
+            Phase::Starting | Phase::Up => None,
+        }
+    }
+
+    fn down(&self, failure: Failure) {
+        self.live.store(None);
+        self.phase.send_replace(Phase::Down(failure));
+    }
+}
+
+/// Marks the link dead however the actor ends: aborted, or dropped with its runtime.
+struct Farewell(Arc<Link>);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.dead.store(true, Ordering::Release);
+        self.0.down(Failure::new(Fault::Off, "the connection's runtime has ended"));
+    }
+}
+
+async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
+    let farewell = Farewell(Arc::clone(&link));
+    let mut attempt = 0;
+    loop {
+        let (pushes, mut pushed) = mpsc::unbounded_channel();
+        match connect(&client, pushes).await {
+            Ok(connection) => {
+                let since = Instant::now();
+                let live = Arc::new(Live {
+                    connection,
+                    unanswered: AtomicU32::new(0),
+                    gone: Notify::new(),
+                });
+                link.live.store(Some(Arc::clone(&live)));
+                link.phase.send_replace(Phase::Up);
+                let detail = tokio::select! {
+                    () = disconnected(&mut pushed) => "the connection broke",
+                    () = live.gone.notified() => "the server stopped answering",
+                };
+                let failure = Failure::new(Fault::Unavailable, detail);
+                health.failed(failure.fault, detail);
+                link.down(failure);
+                // A connection that lasted starts the backoff anew; one that is lost as soon
+                // as it is made does not.
+                if since.elapsed() > LONGEST_PAUSE {
+                    attempt = 0;
+                    continue;
+                }
+            }
+            Err(failure) => {
+                health.failed(failure.fault, &failure.message);
+                link.down(failure);
+            }
+        }
+        let pause = backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64());
+        attempt = attempt.saturating_add(1);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = farewell.0.hurry.notified() => {}
+        }
+    }
+}
+
+async fn connect(
+    client: &Client,
+    pushes: mpsc::UnboundedSender<PushInfo>,
+) -> Result<MultiplexedConnection, Failure> {
+    // Deadlines are ours: one around everything, and none per command inside.
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None)
+        .set_push_sender(pushes);
+    let connecting = client.get_multiplexed_async_connection_with_config(&config);
+    match tokio::time::timeout(CONNECT_DEADLINE, connecting).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(fault::failure(&error)),
+        Err(_) => {
+            Err(Failure::new(Fault::Timeout, format!("no connection within {CONNECT_DEADLINE:?}")))
+        }
+    }
+}
+
+/// Until the redis crate reports the end of the connection, which it does without traffic.
+async fn disconnected(pushed: &mut mpsc::UnboundedReceiver<PushInfo>) {
+    while let Some(push) = pushed.recv().await {
+        if push.kind == PushKind::Disconnection {
+            return;
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What the tests stand on: real Redis servers, servers and wires that fail on
+//! demand, captured logs, and the one way to wait for something.
+//!
+//! Everything here runs on threads of its own rather than on the test's tokio
+//! runtime, so that a paused clock, a single-threaded runtime or a runtime that
+//! is dropped half-way changes nothing on the other end of the wire. Each
+//! server listens on its own loopback port and ends when it is dropped; a value
+//! kept in a `static` is never dropped, so keep servers in the test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness fails loudly"
+)]
+
+mod certs;
+mod faulty;
+mod logs;
+mod ports;
+mod proxy;
+mod redis_server;
+mod resp;
+mod wait;
+
+pub use faulty::{Fault, FaultyServer};
+pub use logs::Logs;
+pub use proxy::{Proxy, Wire};
+pub use redis_server::RedisServer;
+pub use wait::{eventually, eventually_blocking};

@@ -1,0 +1,301 @@
+//! A TCP proxy that harms what passes through it.
+//!
+//! Each connection has three threads: one for what the client sends, one that
+//! reads the replies and notes when each arrived, one that passes them on. So a
+//! delay is the same for each of many pipelined replies.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::ports::{Acceptor, listen, listen_on};
+use crate::wait::poll;
+
+/// How a [`Proxy`] treats its connections from now on, the open ones too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Passes everything on.
+    Pass,
+    /// Passes each reply on this long after it arrived.
+    Delay(Duration),
+    /// Passes on this many more bytes of replies on the connection that gets
+    /// the next one, then cuts that connection. Happens once: all others, and
+    /// those made later, pass.
+    CutReply(usize),
+    /// Swallows what either side sends and closes nothing. What was swallowed
+    /// stays lost when the wire passes again.
+    BlackHole,
+    /// Refuses new connections; those that are open pass.
+    Refuse,
+}
+
+/// A TCP proxy on its own loopback port in front of a server on another. Ends,
+/// with all its connections, when dropped.
+///
+/// ```
+/// use cached_tests::{Proxy, RedisServer, Wire};
+///
+/// let server = RedisServer::start();
+/// let proxy = Proxy::to(server.port());
+/// proxy.set(Wire::BlackHole);
+/// // …what does a client of `proxy.url()` do now?
+/// proxy.set(Wire::Pass);
+/// ```
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+    acceptor: Mutex<Option<Acceptor>>,
+}
+
+struct Shared {
+    upstream: u16,
+    state: Mutex<State>,
+    changed: Condvar,
+    accepted: AtomicUsize,
+    links: Mutex<Vec<Weak<Link>>>,
+}
+
+struct State {
+    wire: Wire,
+    ended: bool,
+}
+
+/// The two halves of one proxied connection.
+struct Link {
+    client: TcpStream,
+    server: TcpStream,
+    /// The client was told that no more replies come; they are dropped.
+    half_closed: AtomicBool,
+}
+
+/// A piece of a reply, and when it arrived.
+type Chunk = (Instant, Vec<u8>);
+
+impl Proxy {
+    /// Starts a proxy to the server on this loopback port, which need not be
+    /// up. It passes everything on until [`set`](Self::set).
+    #[must_use]
+    pub fn to(port: u16) -> Self {
+        let listener = listen();
+        let own = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            upstream: port,
+            state: Mutex::new(State { wire: Wire::Pass, ended: false }),
+            changed: Condvar::new(),
+            accepted: AtomicUsize::new(0),
+            links: Mutex::default(),
+        });
+        let acceptor = shared.accept(listener);
+        Self { port: own, shared, acceptor: Mutex::new(Some(acceptor)) }
+    }
+
+    /// Treats the connections so from now on.
+    ///
+    /// # Panics
+    ///
+    /// When, after [`Wire::Refuse`], another process has taken the port.
+    pub fn set(&self, wire: Wire) {
+        self.shared.state().wire = wire;
+        self.shared.changed.notify_all();
+        let mut acceptor = lock(&self.acceptor);
+        if wire == Wire::Refuse {
+            *acceptor = None;
+        } else if acceptor.is_none() {
+            let listener = poll(Duration::from_secs(5), || listen_on(self.port).ok());
+            *acceptor = Some(self.shared.accept(listener.expect("the port as before")));
+        }
+    }
+
+    /// Closes all connections, both ways, now. New ones are as before.
+    pub fn cut(&self) {
+        for link in self.shared.open_links() {
+            link.close();
+        }
+    }
+
+    /// Tells the client of each open connection that no more replies come, as a
+    /// server does that closes its sending half. What clients send still
+    /// arrives; the replies to it are dropped.
+    pub fn half_close(&self) {
+        for link in self.shared.open_links() {
+            link.half_closed.store(true, Ordering::SeqCst);
+            let _ = link.client.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// `redis://127.0.0.1:PORT` of the proxy.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// The proxy's TCP port, for another scheme's URL.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many connections it has accepted so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.accepted.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        *lock(&self.acceptor) = None;
+        self.shared.state().ended = true;
+        self.shared.changed.notify_all();
+        self.cut();
+    }
+}
+
+impl Shared {
+    fn accept(self: &Arc<Self>, listener: TcpListener) -> Acceptor {
+        let shared = Arc::clone(self);
+        Acceptor::spawn(listener, move |client| {
+            shared.accepted.fetch_add(1, Ordering::SeqCst);
+            shared.connect(client);
+        })
+    }
+
+    fn connect(self: &Arc<Self>, client: TcpStream) {
+        let Ok(server) = self.reach_upstream() else {
+            // A dead server in a black hole must not show.
+            let shared = Arc::clone(self);
+            thread::spawn(move || {
+                shared.wait_out_black_hole();
+                drop(client);
+            });
+            return;
+        };
+        let _ = server.set_nodelay(true);
+        let link = Arc::new(Link { client, server, half_closed: AtomicBool::new(false) });
+        let mut links = lock(&self.links);
+        links.retain(|link| link.strong_count() > 0);
+        links.push(Arc::downgrade(&link));
+        drop(links);
+
+        let (sender, receiver) = channel();
+        self.spawn(&link, Self::pass_requests);
+        self.spawn(&link, move |_, link| read_replies(link, &sender));
+        self.spawn(&link, move |shared, link| {
+            shared.pass_replies(link, &receiver);
+        });
+    }
+
+    fn reach_upstream(&self) -> io::Result<TcpStream> {
+        // A halted server whose backlog is full would hold this up for minutes.
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.upstream));
+        TcpStream::connect_timeout(&address, Duration::from_secs(1))
+    }
+
+    fn spawn(self: &Arc<Self>, link: &Arc<Link>, run: impl FnOnce(&Self, &Link) + Send + 'static) {
+        let (shared, link) = (Arc::clone(self), Arc::clone(link));
+        thread::spawn(move || run(&shared, &link));
+    }
+
+    fn pass_requests(&self, link: &Link) {
+        let (mut from, mut to) = (&link.client, &link.server);
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if self.state().wire != Wire::BlackHole && to.write_all(&buffer[..length]).is_err() {
+                self.wait_out_black_hole();
+                return link.close();
+            }
+        }
+        self.wait_out_black_hole();
+        let _ = link.server.shutdown(Shutdown::Write);
+    }
+
+    fn pass_replies(&self, link: &Link, replies: &Receiver<Chunk>) {
+        let mut to = &link.client;
+        let mut left = None;
+        while let Ok((arrived, mut bytes)) = replies.recv() {
+            match self.wire_at(arrived) {
+                Wire::BlackHole => continue,
+                Wire::CutReply(after) => left = Some(after),
+                Wire::Pass | Wire::Delay(_) | Wire::Refuse => {}
+            }
+            if let Some(left) = &mut left {
+                bytes.truncate(*left);
+                *left -= bytes.len();
+            }
+            let lost = to.write_all(&bytes).is_err() && !link.half_closed.load(Ordering::SeqCst);
+            if lost || left == Some(0) {
+                return link.close();
+            }
+        }
+        self.wait_out_black_hole();
+        let _ = link.client.shutdown(Shutdown::Write);
+    }
+
+    /// What holds for a reply that arrived then, once any delay is over.
+    fn wire_at(&self, arrived: Instant) -> Wire {
+        let mut state = self.state();
+        while let Wire::Delay(delay) = state.wire
+            && !state.ended
+        {
+            let Some(rest) = delay.checked_sub(arrived.elapsed()) else {
+                break;
+            };
+            // Woken early when the wire is set anew.
+            let waited = self.changed.wait_timeout(state, rest);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let wire = state.wire;
+        if let Wire::CutReply(_) = wire {
+            state.wire = Wire::Pass;
+        }
+        wire
+    }
+
+    fn wait_out_black_hole(&self) {
+        let mut state = self.state();
+        while state.wire == Wire::BlackHole && !state.ended {
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn open_links(&self) -> Vec<Arc<Link>> {
+        lock(&self.links).iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// Ends, and with it the channel, when the server closes.
+fn read_replies(link: &Link, replies: &Sender<Chunk>) {
+    let mut from = &link.server;
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        let chunk = (Instant::now(), buffer[..length].to_vec());
+        if replies.send(chunk).is_err() {
+            return;
+        }
+    }
+}
+
+impl Link {
+    fn close(&self) {
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
+    }
+}
+
+/// A thread that panicked has left nothing half-done in what is locked here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[path = "proxy_tests.rs"]
+mod tests;

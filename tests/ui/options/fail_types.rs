@@ -1,0 +1,45 @@
+use std::time::Duration;
+
+use cached_runtime::cache_result;
+
+struct NoCodec;
+
+#[cache_result(ttl = 60, codec = NoCodec)]
+async fn codec(id: u64) -> u64 {
+    id
+}
+
+#[cache_result(ttl = 60, cache = "redis://localhost")]
+async fn cache(id: u64) -> u64 {
+    id
+}
+
+#[cache_result(ttl = 60, cache_if = |value| value + 1)]
+async fn cache_if(id: u64) -> u64 {
+    id
+}
+
+#[cache_result(ttl = 60, cache_if = true)]
+async fn cache_if_no_closure(id: u64) -> u64 {
+    id
+}
+
+#[cache_result(ttl = 60, compress = "4k")]
+async fn compress(id: u64) -> u64 {
+    id
+}
+
+#[cache_result(ttl = |user: &u64| *user)]
+async fn ttl_closure(id: u64) -> u64 {
+    id
+}
+
+#[cache_result(ttl = 60, none_ttl = SHORT)]
+async fn none_ttl(id: u64) -> Option<u64> {
+    Some(id)
+}
+
+const SHORT: u64 = 5;
+const _LONG: Duration = Duration::from_secs(5);
+
+fn main() {}
