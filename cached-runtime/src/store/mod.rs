@@ -87,10 +87,11 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.lookup(key, token)),
             // The hot path: no box and no copy of the key.
-            Self::Redis(store) if tokio::runtime::Handle::try_current().is_ok() => {
-                store.lookup(key, token).await
-            }
-            _ => self.lookup_task(key, token).wait().await,
+            Self::Redis(store) => match store.link_here() {
+                Some(link) => store.lookup_on(link, key, token).await,
+                None => self.lookup_task(key, token).wait().await,
+            },
+            Self::Off(failure) => Err(failure.clone()),
         }
     }
 

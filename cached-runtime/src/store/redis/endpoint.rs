@@ -42,7 +42,11 @@ impl Endpoint {
     /// # Panics
     /// Never where it is called inside a tokio runtime, which its callers make sure of.
     pub(super) fn link(&self) -> Arc<Link> {
-        let runtime = Handle::current();
+        self.link_of(&Handle::current())
+    }
+
+    /// The link of a runtime.
+    pub(super) fn link_of(&self, runtime: &Handle) -> Arc<Link> {
         let id = runtime.id();
         let known = self.links.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.iter().find(|known| known.runtime == id) {

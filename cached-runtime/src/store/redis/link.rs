@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::fault;
 use super::health::Health;
+use super::lane::Lane;
 use crate::fault::Fault;
 use crate::policy::backoff;
 use crate::store::Failure;
@@ -32,7 +33,7 @@ enum Phase {
     Down(Failure),
 }
 
-pub(super) struct Link {
+pub(in crate::store) struct Link {
     live: ArcSwapOption<Live>,
     phase: watch::Sender<Phase>,
     /// Wakes the actor from its pause.
@@ -46,6 +47,7 @@ pub(super) struct Live {
     connection: MultiplexedConnection,
     unanswered: AtomicU32,
     gone: Notify,
+    pub(super) lane: Lane,
 }
 
 impl Live {
@@ -93,9 +95,14 @@ impl Link {
         self.dead.load(Ordering::Acquire)
     }
 
+    /// The connection, if it is up.
+    pub(super) fn live_now(&self) -> Option<Arc<Live>> {
+        self.live.load_full()
+    }
+
     /// The connection, or at once why there is none; waits only for the very first attempt.
     pub(super) async fn live(&self) -> Result<Arc<Live>, Failure> {
-        if let Some(live) = self.live.load_full() {
+        if let Some(live) = self.live_now() {
             return Ok(live);
         }
         self.settled(|phase| !matches!(phase, Phase::Starting)).await
@@ -104,7 +111,7 @@ impl Link {
     /// The connection, waiting for it for as long as the caller cares to: for operations that
     /// keep a promise.
     pub(super) async fn live_or_wait(&self) -> Result<Arc<Live>, Failure> {
-        if let Some(live) = self.live.load_full() {
+        if let Some(live) = self.live_now() {
             return Ok(live);
         }
         self.hurry.notify_one();
@@ -119,7 +126,7 @@ impl Link {
             match phase {
                 Phase::Down(failure) => return Err(failure),
                 Phase::Up => {
-                    if let Some(live) = self.live.load_full() {
+                    if let Some(live) = self.live_now() {
                         return Ok(live);
                     }
                     // It went down between the two looks; its phase says so in a moment.
@@ -166,6 +173,7 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
                     connection,
                     unanswered: AtomicU32::new(0),
                     gone: Notify::new(),
+                    lane: Lane::default(),
                 });
                 link.live.store(Some(Arc::clone(&live)));
                 link.phase.send_replace(Phase::Up);

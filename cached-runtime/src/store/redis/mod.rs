@@ -11,20 +11,21 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, RedisWrite, ToRedisArgs, Value};
 
 use self::endpoint::Endpoint;
-use self::link::Live;
+use self::link::{Link, Live};
 use self::scripts::{Scripts, send, unexpected};
-use super::{Failure, Looked};
+use super::Failure;
 use crate::config::Config;
 use crate::entry::{self, Fence};
 use crate::error::Error;
 use crate::fault::Fault;
-use crate::io;
 use crate::token::Token;
 
 mod endpoint;
 mod fault;
 mod health;
+mod lane;
 mod link;
+mod lookup;
 mod scripts;
 
 /// After a refused write, lookups only read for this long before they try to write again.
@@ -82,85 +83,13 @@ impl RedisStore {
         self.inner.endpoint.health.server()
     }
 
+    /// The link of the runtime this is called on, where there is one.
+    pub(super) fn link_here(&self) -> Option<Arc<Link>> {
+        tokio::runtime::Handle::try_current().ok().map(|here| self.inner.endpoint.link_of(&here))
+    }
+
     pub(crate) async fn connect(&self) -> Result<(), Failure> {
         self.within(self.inner.invalidate_deadline, Patience::None, async |_| Ok(())).await
-    }
-
-    pub(crate) async fn lookup(&self, key: &str, token: &Token) -> Result<Looked, Failure> {
-        // Whatever ends this early, a deadline or a caller that went away: the server may still
-        // take the lease, which then is given up behind it.
-        let mut acquire = Acquire { store: self, key, token, sent_on: None };
-        let found = self
-            .within(self.inner.lookup_deadline, Patience::None, async |connection| {
-                acquire.sent_on = Some(connection.clone());
-                self.fused_or_plain(connection, key, token).await
-            })
-            .await;
-        if !matches!(&found, Err(failure) if failure.fault == Fault::Timeout) {
-            acquire.sent_on = None;
-        }
-        found
-    }
-
-    async fn fused_or_plain(
-        &self,
-        connection: &mut MultiplexedConnection,
-        key: &str,
-        token: &Token,
-    ) -> Result<Looked, RedisError> {
-        if !self.inner.plain.load(Ordering::Relaxed) && !self.writes_paused() {
-            match self.fused(connection, key, token).await {
-                Ok(found) => return Ok(found),
-                Err(error) if error.code() == Some("WRONGTYPE") => return Ok(Looked::WrongType),
-                Err(error) if !fault::reads_still_hold(&error) => return Err(error),
-                Err(error) if fault::is_syntax_error(&error) => {
-                    self.inner.plain.store(true, Ordering::Relaxed);
-                }
-                Err(error) => self.pause_writes(&error),
-            }
-        }
-        let mut get = Cmd::new();
-        get.arg("GET").arg(self.full(key));
-        match send(connection, &get).await {
-            Ok(Value::BulkString(bytes)) => Ok(Looked::Present(bytes)),
-            Ok(Value::Nil) if self.writes_paused() => Ok(Looked::Unleased),
-            Ok(Value::Nil) => match self.claim_on(connection, key, token).await {
-                Ok(true) => Ok(Looked::Leased),
-                Ok(false) => Ok(Looked::Unleased),
-                Err(error) if fault::reads_still_hold(&error) => {
-                    self.pause_writes(&error);
-                    Ok(Looked::Unleased)
-                }
-                Err(error) => Err(error),
-            },
-            Ok(_) => Err(unexpected("GET")),
-            Err(error) if error.code() == Some("WRONGTYPE") => Ok(Looked::WrongType),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The fused lookup: returns what is there, and takes the lease where nothing is. It costs
-    /// the server what a GET costs.
-    async fn fused(
-        &self,
-        connection: &mut MultiplexedConnection,
-        key: &str,
-        token: &Token,
-    ) -> Result<Looked, RedisError> {
-        let mut cmd = Cmd::with_capacity(7, self.inner.namespace.len() + key.len() + 48);
-        cmd.arg("SET").arg(self.full(key)).arg(&entry::lease(token)[..]);
-        cmd.arg("NX").arg("GET").arg("PX").arg(self.inner.lease_millis);
-        match send(connection, &cmd).await? {
-            Value::Nil => {
-                self.inner.endpoint.health.worked();
-                Ok(Looked::Leased)
-            }
-            Value::BulkString(bytes) => {
-                self.inner.endpoint.health.worked();
-                Ok(Looked::Present(bytes))
-            }
-            _ => Err(unexpected("SET with GET")),
-        }
     }
 
     pub(crate) async fn claim(&self, key: &str, token: &Token) -> Result<bool, Failure> {
@@ -178,7 +107,11 @@ impl RedisStore {
     ) -> Result<bool, RedisError> {
         let lease_millis = self.inner.lease_millis.to_string();
         let arguments = [&entry::lease(token)[..], lease_millis.as_bytes()];
-        self.inner.scripts.claim.run(connection, &self.full(key).to_string(), &arguments).await
+        self.inner
+            .scripts
+            .claim
+            .run(connection, self.full(key).to_string().as_bytes(), &arguments)
+            .await
     }
 
     pub(crate) async fn commit(
@@ -193,7 +126,8 @@ impl RedisStore {
             let len = exact_len(fence);
             let arguments = [&fence.prefix, len.as_bytes(), value, ttl.as_bytes()];
             let key = self.full(key).to_string();
-            let stored = self.inner.scripts.commit.run(connection, &key, &arguments).await?;
+            let stored =
+                self.inner.scripts.commit.run(connection, key.as_bytes(), &arguments).await?;
             self.inner.endpoint.health.worked();
             Ok(stored)
         })
@@ -202,28 +136,34 @@ impl RedisStore {
 
     pub(crate) async fn release(&self, key: &str, fence: &Fence) -> Result<bool, Failure> {
         let lease = Duration::from_millis(self.inner.lease_millis);
+        let key = self.full(key).to_string();
         self.within(lease, Patience::Waits, async |connection| {
-            self.release_on(connection, key, fence).await
+            self.release_on(connection, key.as_bytes(), fence).await
         })
         .await
     }
 
+    /// `key` in full.
     async fn release_on(
         &self,
         connection: &mut MultiplexedConnection,
-        key: &str,
+        key: &[u8],
         fence: &Fence,
     ) -> Result<bool, RedisError> {
         let len = exact_len(fence);
         let arguments = [&fence.prefix[..], len.as_bytes()];
-        self.inner.scripts.release.run(connection, &self.full(key).to_string(), &arguments).await
+        self.inner.scripts.release.run(connection, key, &arguments).await
     }
 
     pub(crate) async fn renew(&self, key: &str, fence: &Fence) -> Result<bool, Failure> {
         let lease_millis = self.inner.lease_millis.to_string();
         self.within(self.inner.commit_deadline, Patience::None, async |connection| {
             let arguments = [&fence.prefix[..], lease_millis.as_bytes()];
-            self.inner.scripts.renew.run(connection, &self.full(key).to_string(), &arguments).await
+            self.inner
+                .scripts
+                .renew
+                .run(connection, self.full(key).to_string().as_bytes(), &arguments)
+                .await
         })
         .await
     }
@@ -345,21 +285,17 @@ impl RedisStore {
         .await;
         outcome.unwrap_or_else(|_| match used {
             Some(live) => {
-                if live.unanswered() {
-                    self.inner.endpoint.health.failed(Fault::Timeout, "no answer");
-                }
-                Err(Failure::new(
-                    Fault::Timeout,
-                    format!("{} did not answer within {deadline:?}", self.server()),
-                ))
+                self.unanswered(&live);
+                Err(self.no_answer(deadline))
             }
-            None => Err(link.last_failure().unwrap_or_else(|| {
-                Failure::new(
-                    Fault::Unavailable,
-                    format!("no connection to {} within {deadline:?}", self.server()),
-                )
-            })),
+            None => Err(self.no_connection(&link, deadline)),
         })
+    }
+
+    fn unanswered(&self, live: &Live) {
+        if live.unanswered() {
+            self.inner.endpoint.health.failed(Fault::Timeout, "no answer");
+        }
     }
 
     fn failed(&self, live: &Live, error: &RedisError) {
@@ -389,31 +325,6 @@ impl RedisStore {
 
     fn full<'a>(&'a self, key: &'a str) -> FullKey<'a> {
         FullKey { namespace: &self.inner.namespace, key }
-    }
-}
-
-/// A lookup under way. Dropped while it may still take a lease on the server, it sends the
-/// release after it, on the same connection, so that it arrives behind.
-struct Acquire<'a> {
-    store: &'a RedisStore,
-    key: &'a str,
-    token: &'a Token,
-    sent_on: Option<MultiplexedConnection>,
-}
-
-impl Drop for Acquire<'_> {
-    fn drop(&mut self) {
-        let Some(mut connection) = self.sent_on.take() else { return };
-        let (store, key) = (self.store.clone(), self.key.to_owned());
-        let fence = Fence::lease(self.token);
-        let lease = Duration::from_millis(store.inner.lease_millis);
-        if let Ok(io) = io::handle() {
-            io.spawn(async move {
-                // After the lease's own end there is nothing left to release.
-                let release = store.release_on(&mut connection, &key, &fence);
-                let _ = tokio::time::timeout(lease, release).await;
-            });
-        }
     }
 }
 

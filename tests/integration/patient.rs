@@ -1,0 +1,26 @@
+//! Caches whose deadlines a busy machine does not miss, for tests that are not about deadlines.
+
+use std::time::Duration;
+
+use cached_runtime::{Cache, CacheBuilder};
+use cached_tests::RedisServer;
+
+/// Longer than a machine under load makes anything wait.
+pub(crate) const LONG: Duration = Duration::from_secs(10);
+
+/// Settings to go on with.
+pub(crate) fn builder(url: &str) -> CacheBuilder {
+    Cache::builder().url(url).lookup_deadline(LONG).commit_deadline(LONG).invalidate_deadline(LONG)
+}
+
+/// A cache on this server.
+pub(crate) async fn cache(server: &RedisServer) -> Cache {
+    builder(&server.url()).build().await.unwrap()
+}
+
+/// Runs a scenario on Redis, then on the embedded store.
+pub(crate) async fn on_each_store(scenario: impl AsyncFn(Cache)) {
+    let server = RedisServer::start();
+    scenario(cache(&server).await).await;
+    scenario(Cache::memory()).await;
+}
