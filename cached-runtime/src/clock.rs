@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cached_runtime::Error> {
 /// let clock = Clock::manual();
 /// let cache = Cache::builder().url("memory:").clock(clock.clone()).build().await?;
-/// cache.set("greeting", &"hello", Duration::from_secs(60)).await?;
+/// cache.set("greeting", &"hello".to_owned(), Duration::from_secs(60)).await?;
 /// clock.advance(Duration::from_secs(61));
 /// assert_eq!(cache.get::<String>("greeting").await?, None);
 /// # Ok(()) }

@@ -71,3 +71,8 @@ pub use crate::fault::Fault;
 pub use crate::key::Key;
 pub use crate::policy::Policy;
 pub use crate::stats::{CacheStats, FunctionStats};
+
+/// The README's Rust blocks, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

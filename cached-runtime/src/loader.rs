@@ -110,7 +110,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         match looked {
             Ok(Looked::Leased) => self.cache.leased(key, &token),
             Ok(Looked::Present(bytes)) => Cache::over(&bytes),
-            Ok(Looked::Unleased | Looked::WrongType) => Fill::Unfenced,
+            Ok(Looked::Unleased(_) | Looked::WrongType) => Fill::Unfenced,
             Err(failure) => {
                 self.cache.counters(self.function, |counters| counters.fault(failure.fault));
                 Fill::Bypass

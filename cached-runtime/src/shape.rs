@@ -287,6 +287,7 @@ impl HasErr for Kind<{ ARC | RESULT }> {}
 impl HasErr for Kind<{ ARC | RESULT | OPTION }> {}
 
 #[cfg(test)]
+#[allow(clippy::needless_borrow, reason = "the references are what is looked up")]
 mod tests {
     use super::by_value::*;
     use super::*;

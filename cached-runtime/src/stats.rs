@@ -202,7 +202,8 @@ fn table<'a>(
             "\n{:<width$}  {:>9}  {:>7.1}%  {:>9}  {:>9}  {:>8}  {:>8}  {:>8}  ",
             row.name,
             row.calls(),
-            row.hit_rate() * 100.0,
+            // Rounded down, so that 100 % means all.
+            (row.hit_rate() * 1000.0).floor() / 10.0,
             row.hits(),
             row.misses,
             row.bypasses,

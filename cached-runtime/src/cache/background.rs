@@ -71,11 +71,15 @@ impl Keeper {
                     .collect()
             };
             for (id, key, fence) in due {
-                // A lease that is gone stays gone: the commit will be refused, and renewing it
-                // any longer would only cost. A renewal that failed is tried again.
-                if let Ok(false) = store.renew(&key, &fence).wait().await {
-                    self.held().leases.remove(&id);
-                }
+                // Each on its own: a server that does not answer one must not keep the others.
+                let (keeper, renewal) = (Arc::clone(&self), store.renew(&key, &fence));
+                tokio::spawn(async move {
+                    // A lease that is gone stays gone: the commit will be refused, and renewing
+                    // it any longer would only cost. A renewal that failed is tried again.
+                    if let Ok(false) = renewal.wait().await {
+                        keeper.held().leases.remove(&id);
+                    }
+                });
             }
         }
     }

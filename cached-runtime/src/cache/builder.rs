@@ -114,6 +114,17 @@ impl CacheBuilder {
         Ok(cache)
     }
 
+    /// As [`build`](Self::build), for programs without async: it may block this thread until the
+    /// first attempt to connect is over.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn build_blocking(self) -> Result<Cache, Error> {
+        let cache = self.build_unconnected()?;
+        let _ = cache.store().connect().block();
+        Ok(cache)
+    }
+
     fn build_unconnected(self) -> Result<Cache, Error> {
         let mut config = self.config;
         if let Some(namespace) = self.namespace.or_else(|| variable("CACHE_NAMESPACE")) {

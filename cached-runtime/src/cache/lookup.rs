@@ -71,7 +71,12 @@ impl Cache {
     ) -> Judged<R> {
         let bytes = match looked {
             Ok(Looked::Leased) => return Judged::Load(self.leased(key, &token)),
-            Ok(Looked::Unleased) => return Judged::Load(Fill::Unfenced),
+            Ok(Looked::Unleased(refused)) => {
+                if let Some(fault) = refused {
+                    counters.fault(fault);
+                }
+                return Judged::Load(Fill::Unfenced);
+            }
             Ok(Looked::WrongType) => {
                 counters.fault(Fault::WrongType);
                 return Judged::Claim(token);

@@ -69,7 +69,6 @@ struct Row {
 
 impl Cache {
     /// A cache with settings of its own.
-    #[must_use]
     pub fn builder() -> CacheBuilder {
         CacheBuilder::default()
     }

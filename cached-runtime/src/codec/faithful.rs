@@ -64,6 +64,7 @@ impl Rules {
     };
 
     /// `rmp-serde`, structs written with the names of their fields.
+    #[cfg(any(feature = "msgpack", test))]
     pub(crate) const MESSAGE_PACK: Self = Self {
         non_finite_floats: true,
         nested_options: false,
@@ -76,6 +77,7 @@ impl Rules {
     };
 
     /// `postcard`. Its decoder has no limit of depth; ours is for the stack.
+    #[cfg(any(feature = "postcard", test))]
     pub(crate) const POSTCARD: Self = Self {
         non_finite_floats: true,
         nested_options: true,

@@ -50,8 +50,9 @@ impl Failure {
 pub(crate) enum Looked {
     /// Nothing; the caller now holds the lease under its token.
     Leased,
-    /// Nothing, and no lease could be taken: the store refuses writes for now.
-    Unleased,
+    /// Nothing, and no lease could be taken: the store refuses writes for now, for this reason,
+    /// or another was faster.
+    Unleased(Option<Fault>),
     /// These bytes: a value, another's lease, or something foreign.
     Present(Vec<u8>),
     /// Something that is no string.

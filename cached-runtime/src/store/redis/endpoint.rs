@@ -90,10 +90,12 @@ fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
     }
     // The redis crate's own message can hold the URL, and the URL a password.
     let info = url.into_connection_info().map_err(|_| {
-        Error::config(
-            "the URL is not usable; it should look like `redis://user:password@host:6379/0`, \
-             `rediss://host:6380`, `unix:///run/redis.sock` or `memory:`",
-        )
+        Error::config(format!(
+            "the URL `{}` is not usable; it should look like \
+             `redis://user:password@host:6379/0`, `rediss://host:6380`, `unix:///run/redis.sock` \
+             or `memory:`",
+            without_secrets(url)
+        ))
     })?;
     if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
         ready_tls();
@@ -104,6 +106,16 @@ fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
         .with_interval(Duration::from_secs(5));
     let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
     Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
+}
+
+/// The URL with what stands before the `@`, and whatever follows a `?`, left out.
+fn without_secrets(url: &str) -> String {
+    let url = url.split('?').next().unwrap_or_default();
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        (None, Some((_, host))) => format!("…@{host}"),
+        (_, None) => url.to_owned(),
+    }
 }
 
 /// rustls wants one process-wide provider; the program's own choice, where it made one, stands.

@@ -36,7 +36,12 @@ pub(super) fn failure(error: &RedisError) -> Failure {
         let end = (0..=200).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
     }
-    Failure::new(fault, format!("the server answered or failed with \"{text}\""))
+    let what = match fault {
+        Fault::Unavailable | Fault::Timeout => "the connection failed",
+        Fault::Protocol => "the answer makes no sense",
+        _ => "the server refused",
+    };
+    Failure::new(fault, format!("{what}: {text}"))
 }
 
 /// Whether the connection cannot be trusted any longer: it broke, what came is no protocol, or

@@ -102,13 +102,13 @@ impl RedisStore {
             get.arg("GET").arg(self.full(key));
             match send(connection, &get).await {
                 Ok(Value::BulkString(bytes)) => Ok(Looked::Present(bytes)),
-                Ok(Value::Nil) if self.writes_paused() => Ok(Looked::Unleased),
+                Ok(Value::Nil) if self.writes_paused() => Ok(Looked::Unleased(self.paused_by())),
                 Ok(Value::Nil) => match self.claim_on(connection, key, token).await {
                     Ok(true) => Ok(Looked::Leased),
-                    Ok(false) => Ok(Looked::Unleased),
+                    Ok(false) => Ok(Looked::Unleased(None)),
                     Err(error) if fault::reads_still_hold(&error) => {
                         self.pause_writes(&error);
-                        Ok(Looked::Unleased)
+                        Ok(Looked::Unleased(Some(fault::classify(&error))))
                     }
                     Err(error) => Err(error),
                 },

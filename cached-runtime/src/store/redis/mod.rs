@@ -3,7 +3,7 @@
 //! Each operation runs on the connection of the runtime it is polled on, under one deadline that
 //! covers everything, connecting included.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,8 @@ struct Inner {
     started: Instant,
     /// Until when, in ms since `started`, lookups only read.
     writes_paused_until: AtomicU64,
+    /// Why.
+    paused_by: Mutex<Option<Fault>>,
     /// The server does not know `SET … NX GET` (before version 7).
     plain: AtomicBool,
 }
@@ -74,6 +76,7 @@ impl RedisStore {
                 scripts: Scripts::new(),
                 started: Instant::now(),
                 writes_paused_until: AtomicU64::new(0),
+                paused_by: Mutex::new(None),
                 plain: AtomicBool::new(false),
             }),
         })
@@ -316,11 +319,18 @@ impl RedisStore {
         until != 0 && now < until
     }
 
+    /// Why writes are paused, or were last.
+    fn paused_by(&self) -> Option<Fault> {
+        *self.inner.paused_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pause_writes(&self, error: &RedisError) {
+        let fault = fault::classify(error);
+        *self.inner.paused_by.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
         let until = self.inner.started.elapsed() + WRITES_PAUSE;
         let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
         self.inner.writes_paused_until.store(until, Ordering::Relaxed);
-        self.inner.endpoint.health.failed(fault::classify(error), error.category());
+        self.inner.endpoint.health.failed(fault, error.category());
     }
 
     fn full<'a>(&'a self, key: &'a str) -> FullKey<'a> {
