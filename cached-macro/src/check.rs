@@ -9,15 +9,15 @@ use crate::errors::Errors;
 use crate::function::{Body, Function, Param, Style, contains_impl_trait, self_ident};
 use crate::model::{Companion, Compress, Key, Length, Model, Ttl};
 use crate::names;
-use crate::parse::{Opt, Value};
+use crate::parse::{self, Opt, Parsed, Value};
 use crate::template::{Kind, Template};
 
 /// The model, or `None` where there were mistakes.
-pub(crate) fn model(function: Function, options: Vec<Opt>, errors: &Errors) -> Option<Model> {
+pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Option<Model> {
     let (style, returns) = function.style();
     let params = function.params();
     check_function(&function, style, &returns, errors);
-    let options = Options::sort(options, errors);
+    let options = Options::sort(parsed, errors);
 
     let template = options.template(errors);
     let skipped = options.skipped(&function, &params, errors);
@@ -38,12 +38,12 @@ pub(crate) fn model(function: Function, options: Vec<Opt>, errors: &Errors) -> O
         name: options.name(errors),
         ttl: ttl.unwrap_or(Ttl::Literal(std::time::Duration::MAX)),
         jitter: options.jitter(errors),
-        cache_if: options.expr("cache_if", "`cache_if = |value| value.is_complete()`", errors),
+        cache_if: options.cache_if(errors),
         none_ttl: options.length("none_ttl", errors),
         err_ttl: options.length("err_ttl", errors),
         codec: options.codec(errors),
         compress: options.compress(errors),
-        cache: options.expr("cache", "`cache = self.cache`", errors),
+        cache: options.cache(errors),
         companion: options.companion(&function, errors),
         krate: options.krate(errors),
         returns,
@@ -90,6 +90,9 @@ fn check_function(function: &Function, style: Style, returns: &Type, errors: &Er
             "`()` is nothing to cache: return a value, or `Result<(), E>` to cache that it \
              succeeded",
         );
+    }
+    if let Type::Never(_) = returns {
+        errors.at(returns, "this function never returns, so there is nothing to cache");
     }
     if let Some(reference) = reference_in(returns) {
         errors.at(
@@ -158,7 +161,7 @@ fn check_captures(
             ));
         } else if *root == self_ident() {
             if function.receiver().is_none() {
-                let message = "this function has no `self`";
+                let message = "this function has no `self`; name one of its arguments";
                 errors.push(syn::Error::new(root.span(), message));
             }
         } else if !known {
@@ -222,22 +225,26 @@ fn check_receiver(
 /// The options by name, each at most once.
 struct Options {
     options: Vec<Opt>,
+    /// Something was reported that may have been meant as the ttl.
+    maybe_ttl: bool,
 }
 
 impl Options {
-    fn sort(options: Vec<Opt>, errors: &Errors) -> Self {
+    fn sort(parsed: Parsed, errors: &Errors) -> Self {
+        let Parsed { options, incomplete: mut maybe_ttl } = parsed;
         let mut kept: Vec<Opt> = Vec::new();
         for option in options {
             let name = option.name.to_string();
             if !names::OPTIONS.contains(&name.as_str()) {
                 errors.at(&option.name, names::unknown(&name));
+                maybe_ttl |= names::means_ttl(&name);
             } else if kept.iter().any(|known| known.name == option.name) {
                 errors.at(&option.name, format!("`{name}` is given twice; remove one"));
             } else {
                 kept.push(option);
             }
         }
-        Self { options: kept }
+        Self { options: kept, maybe_ttl }
     }
 
     fn get(&self, name: &str) -> Option<&Opt> {
@@ -256,8 +263,26 @@ impl Options {
         }
     }
 
-    fn expr(&self, name: &str, example: &str, errors: &Errors) -> Option<Expr> {
-        self.value(name, example, errors).cloned()
+    fn cache_if(&self, errors: &Errors) -> Option<Expr> {
+        let example = "`cache_if = |value| value.is_complete()`";
+        let expr = self.value("cache_if", example, errors)?;
+        if let Expr::Lit(_) = expr {
+            let message = format!("`cache_if` is a closure, or the path of a function: {example}");
+            errors.at(expr, message);
+        }
+        Some(expr.clone())
+    }
+
+    fn cache(&self, errors: &Errors) -> Option<Expr> {
+        let expr = self.value("cache", "`cache = self.cache`", errors)?;
+        if let Expr::Lit(_) = expr {
+            errors.at(
+                expr,
+                "`cache` is an expression for a `Cache`: `cache = self.cache`; a URL belongs into \
+                 `Cache::builder()` or the variable `CACHE_URL`",
+            );
+        }
+        Some(expr.clone())
     }
 
     fn text(&self, name: &str, example: &str, errors: &Errors) -> Option<&syn::LitStr> {
@@ -271,7 +296,7 @@ impl Options {
     }
 
     fn ttl(&self, errors: &Errors) -> Option<Ttl> {
-        if self.get("ttl").is_none() {
+        if self.get("ttl").is_none() && !self.maybe_ttl {
             errors.push(syn::Error::new(
                 Span::call_site(),
                 "`ttl` is missing: how long is a value good for? `ttl = 60` (seconds), \
@@ -300,7 +325,11 @@ impl Options {
                 None
             }
             None if matches!(expr, Expr::Closure(_)) => {
-                errors.at(expr, format!("`{name}` is one duration, there is no value to ask"));
+                let message = format!(
+                    "`{name}` is one duration for all, not a closure: `{name} = 5` or \
+                     `{name} = \"5s\"`"
+                );
+                errors.at(expr, message);
                 None
             }
             None => Some(Length::Expr(expr.clone())),
@@ -313,7 +342,7 @@ impl Options {
             Ok(template) => Some(template),
             Err(mistakes) => {
                 for mistake in mistakes {
-                    errors.at(text, format!("in this key {mistake}"));
+                    errors.at(text, mistake);
                 }
                 None
             }
@@ -324,13 +353,24 @@ impl Options {
     fn skipped(&self, function: &Function, params: &[Param], errors: &Errors) -> Vec<Ident> {
         let Some(option) = self.get("skip") else { return Vec::new() };
         let names = match &option.value {
-            Value::Names(names) if !names.is_empty() => names,
-            _ => {
+            Value::List(list) => parse::names(list.clone()),
+            _ => Ok(Vec::new()),
+        };
+        let names = match names {
+            Ok(names) if !names.is_empty() => names,
+            Ok(_) => {
                 errors.at(&option.name, "`skip` takes arguments in parentheses: `skip(db, ctx)`");
                 return Vec::new();
             }
+            Err(error) => {
+                errors.push(error);
+                return Vec::new();
+            }
         };
-        for name in names {
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].contains(name) {
+                errors.at(name, format!("`{name}` is in `skip` twice; remove one"));
+            }
             if *name == self_ident() {
                 if function.receiver().is_none() {
                     errors.at(name, "this function has no `self`; remove it from `skip`");
@@ -339,7 +379,7 @@ impl Options {
                 errors.at(name, no_argument(name, function, params));
             }
         }
-        names.clone()
+        names
     }
 
     fn name(&self, errors: &Errors) -> Option<String> {
@@ -370,7 +410,7 @@ impl Options {
                 errors.at(
                     expr,
                     "`jitter` is the part of the ttl that chance may take away: a number from 0 \
-                     up to, but not including, 1, such as `0.1`",
+                     up to, but not including, 1; `jitter = 0.1` takes away up to a tenth",
                 );
                 None
             }
@@ -404,7 +444,18 @@ impl Options {
 
     fn companion(&self, function: &Function, errors: &Errors) -> Companion {
         let Some(option) = self.get("companion") else {
-            return if function.receiver().is_some() { Companion::None } else { Companion::Type };
+            if function.receiver().is_some() {
+                return Companion::None;
+            }
+            if function.mentions_self_type() {
+                let name = &function.signature.ident;
+                let message = format!(
+                    "in an `impl` there can be no type `{name}` for `{name}::invalidate(…)`: write \
+                     `companion` for a handle `Self::{name}_cache(…)`, or `companion = false`"
+                );
+                errors.at(name, message);
+            }
+            return Companion::Type;
         };
         match &option.value {
             Value::Flag => Companion::Handle,

@@ -9,6 +9,7 @@ use crate::expand::{Use, entry, plan, private, site};
 use crate::function::{Param, mentions};
 use crate::model::{Companion, Model};
 use crate::neutral::neutral;
+use crate::spans::shown_at;
 
 pub(crate) fn expand(model: &Model) -> TokenStream {
     match model.companion {
@@ -22,6 +23,7 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
 pub(crate) fn type_with_generics(model: &Model) -> TokenStream {
     let name = &model.function.signature.ident;
     let arguments = generic_names(model);
+    let name = shown_at(name, quote!(#name));
     if arguments.is_empty() { quote!(#name) } else { quote!(#name::<#(#arguments),*>) }
 }
 
@@ -109,27 +111,26 @@ fn companion_type(model: &Model) -> TokenStream {
          `impl`), write `companion = false` in `#[cache_result]`.",
         bare(name)
     );
-    quote! {
-        #(#cfg)*
-        #[doc = #docs]
-        #[allow(non_camel_case_types, dead_code, clippy::all)]
-        #visibility struct #name<#(#generics),*> {
-            #[doc(hidden)]
-            __companion: #marker,
-        }
+    // The macro's name is the cure, see there.
+    let wrapped = quote! {
+        #private::if_this_type_is_in_the_way_write_companion_equals_false! {
+            #(#cfg)*
+            #[doc = #docs]
+            [#visibility] struct #name [#(#generics),*] [#marker]
 
-        #(#cfg)*
-        #[allow(unused, clippy::all)]
-        impl<#(#generics),*> #name<#(#names),*> {
-            #[doc(hidden)]
-            #visibility fn __site() -> #private::At {
-                #site
-                #private::At::new(&SITE, #private::place!(free))
+            #(#cfg)*
+            impl [#(#generics),*] [#(#names),*] {
+                #[doc(hidden)]
+                #visibility fn __site() -> #private::At {
+                    #site
+                    #private::At::new(&SITE, #private::place!(free))
+                }
+
+                #verbs
             }
-
-            #verbs
         }
-    }
+    };
+    shown_at(name, wrapped)
 }
 
 fn verbs(model: &Model) -> TokenStream {
@@ -153,7 +154,8 @@ fn verbs(model: &Model) -> TokenStream {
 
     let invalidate = wait(quote!(#entry_of.invalidate()), quote!(#entry_of.invalidate_blocking()));
     let peek = wait(quote!(#entry_of.peek()), quote!(#entry_of.peek_blocking()));
-    let put = wait(quote!(#plan_of.put(value)), quote!(#plan_of.put_blocking(value)));
+    let put_value = Ident::new("value", Span::mixed_site());
+    let put = wait(quote!(#plan_of.put(#put_value)), quote!(#plan_of.put_blocking(#put_value)));
     let all =
         wait(quote!(#function_of.invalidate_all()), quote!(#function_of.invalidate_all_blocking()));
     let (forwarded, forced_params) = forwarded(model);
@@ -186,7 +188,7 @@ fn verbs(model: &Model) -> TokenStream {
         }
 
         #[doc = #put_docs]
-        #visibility #asyncness fn put<#(#lifetimes),*>(#(#put_params,)* value: &#value)
+        #visibility #asyncness fn put<#(#lifetimes),*>(#(#put_params,)* #put_value: &#value)
             -> ::core::result::Result<(), #error> #bounds
         {
             #put
@@ -263,7 +265,7 @@ fn forwarded(model: &Model) -> (Vec<(Ident, Vec<Attribute>)>, Vec<TokenStream>) 
     let named = model.params.iter().enumerate().map(|(at, param)| {
         let name = match &param.pat {
             Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
-            _ => format_ident!("arg{}", at),
+            _ => format_ident!("arg{}", at, span = Span::mixed_site()),
         };
         let (cfg, ty) = (&param.cfg, &param.ty);
         let declaration = quote!(#(#cfg)* #name: #ty);
@@ -322,6 +324,8 @@ fn handle(model: &Model) -> TokenStream {
     let plan = plan(model, &Use::Verb);
     let (forwarded, _) = forwarded(model);
     let (bind, returns) = (Ident::new("call", Span::mixed_site()), &model.returns);
+    // Arguments may have any name.
+    let planned = Ident::new("plan", Span::mixed_site());
     let ident = &signature.ident;
     let mut arguments = forwarded;
     if signature.receiver().is_some() {
@@ -355,12 +359,12 @@ fn handle(model: &Model) -> TokenStream {
         }
 
         #[doc = #docs]
-        #[allow(unused, clippy::all)]
+        #[allow(unused, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
         #visibility fn #name<#parameters>(#inputs) -> #returned #clause {
             #rebound
-            let plan = #plan;
+            let #planned = #plan;
             #bind_call
-            #private::#kind::new(plan, #bind)
+            #private::#kind::new(#planned, #bind)
         }
     }
 }

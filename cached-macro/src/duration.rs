@@ -19,6 +19,14 @@ pub(crate) fn literal(expr: &Expr) -> Option<Result<Duration, String>> {
             float.base10_parse::<f64>().map_err(|_| HOW.to_owned())
         }
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text_seconds(&text.value()),
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => {
+            let digits = int.base10_digits();
+            Err(in_quotes(&format!("{digits}{}", int.suffix()), digits))
+        }
+        Expr::Lit(ExprLit { lit: Lit::Float(float), .. }) => {
+            let digits = float.base10_digits();
+            Err(in_quotes(&format!("{digits}{}", float.suffix()), digits))
+        }
         Expr::Lit(_) => Err(format!("not a duration: {HOW}")),
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) if matches!(**expr, Expr::Lit(_)) => {
             Err(format!("a duration must not be negative: {HOW}"))
@@ -42,6 +50,14 @@ fn checked(seconds: f64) -> Result<Duration, String> {
     }
     // Whole microseconds, so that 0.1 is exactly a hundred milliseconds.
     Ok(Duration::from_micros((seconds * 1e6).round() as u64))
+}
+
+/// For `5m` and `60u64`: what was meant.
+fn in_quotes(text: &str, digits: &str) -> String {
+    match text_seconds(text) {
+        Ok(_) => format!("a duration with a unit is text: `\"{text}\"`"),
+        Err(_) => format!("not a duration: write `{digits}` for seconds, or text with a unit"),
+    }
 }
 
 fn text_seconds(text: &str) -> Result<f64, String> {
@@ -133,7 +149,10 @@ mod tests {
             ("\"5m 30\"", "a unit is missing"),
             ("\"1.2.3s\"", "a number must stand before"),
             ("true", "not a duration"),
-            ("60u64", "not a duration"),
+            ("60u64", "write `60`"),
+            ("5m", "`\"5m\"`"),
+            ("1h30m", "`\"1h30m\"`"),
+            ("1.5h", "`\"1.5h\"`"),
         ] {
             let message = read(text).unwrap().unwrap_err();
             assert!(message.contains(part), "{text}: {message}");

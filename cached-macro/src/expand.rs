@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::{Expr, GenericParam, Type};
 
 use crate::companion;
-use crate::function::{Body, Style, mentions};
+use crate::function::{Body, Param, Style, mentions};
 use crate::model::{Companion, Compress, Key, Length, Model, Ttl};
+use crate::spans::shown_at;
 use crate::template::{Capture, Part};
 
 /// The annotated function and its companion.
@@ -27,7 +27,7 @@ fn function(model: &Model) -> TokenStream {
     let returns = &model.returns;
     let private = private(model);
     let plan = plan(model, &Use::Call);
-    let typed = quote!(if false { return #private::returning::<#returns>(); });
+    let typed = typed(&private, returns);
     let call = match model.style {
         Style::Sync => quote!(#plan.run_blocking(|| -> #returns #body)),
         Style::Async => quote!(#plan.run(async move { #typed #body }).await),
@@ -55,6 +55,13 @@ fn function(model: &Model) -> TokenStream {
     }
 }
 
+/// The first statement of an `async` block: gives it the type that the function returns.
+pub(crate) fn typed(private: &TokenStream, returns: &Type) -> TokenStream {
+    let open = shown_at(returns, quote!(return #private::returning::<));
+    let close = shown_at(returns, quote!(>()));
+    quote!(if false { #open #returns #close; })
+}
+
 /// Where a plan or an entry is built: decides which cache and which arguments are at hand.
 pub(crate) enum Use {
     /// In the function.
@@ -78,43 +85,58 @@ pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
     let private = private(model);
     let entry = entry(model, place);
     let codec = codec(model);
-    let mut plan = match &model.ttl {
-        Ttl::Literal(duration) => {
-            let duration = duration_tokens(*duration);
-            quote!(#entry.cached(#duration))
-        }
-        Ttl::Closure(closure) => quote!(#entry.cached_by(#closure)),
-        Ttl::Expr(expr) => {
-            let method = Ident::new("cached_for", expr.span());
-            quote!(#entry.#method(#expr))
-        }
+    // What is asked of the return type is reported there, what is asked of a value at the value.
+    let returns = &model.returns;
+    let mut plan = shown_at(returns, entry);
+    let mut step = |place: &dyn ToTokens, method: TokenStream, arguments: TokenStream| {
+        let (method, arguments) =
+            (shown_at(place, method), shown_at(returns, quote!((#arguments))));
+        plan.extend(quote!(.#method #arguments));
     };
+    match &model.ttl {
+        Ttl::Literal(duration) => step(returns, quote!(cached), duration_tokens(*duration)),
+        Ttl::Closure(closure) => step(closure, quote!(cached_by), quote!(#closure)),
+        Ttl::Expr(expr) if may_be_function(expr, &model.params) => {
+            step(expr, quote!(cached_for), quote!(#expr));
+        }
+        Ttl::Expr(expr) => step(expr, quote!(cached), quote!(#expr)),
+    }
     if let Some(jitter) = model.jitter {
-        plan.extend(quote!(.jitter(#jitter)));
+        step(returns, quote!(jitter), quote!(#jitter));
     }
     if let Some(keep) = &model.cache_if {
-        plan.extend(quote!(.cache_if(#keep)));
+        step(keep, quote!(cache_if), quote!(#keep));
     }
     if let Some(ttl) = &model.none_ttl {
-        let ttl = length_tokens(ttl);
-        let method = Ident::new("none_ttl", model.returns.span());
-        plan.extend(quote!(.#method(#ttl)));
+        step(returns, quote!(none_ttl), length_tokens(ttl));
     }
     if let Some(ttl) = &model.err_ttl {
         let ttl = length_tokens(ttl);
-        let method = Ident::new("err_ttl", model.returns.span());
-        plan.extend(quote!(.#method(#ttl, #codec)));
+        step(returns, quote!(err_ttl), quote!(#ttl, #codec));
     }
     match &model.compress {
         None => {}
         Some(Compress::Default) => {
-            plan.extend(quote!(.compress::<#private::Zstd>(#private::DEFAULT_THRESHOLD)));
+            let threshold = quote!(#private::DEFAULT_THRESHOLD);
+            step(returns, quote!(compress::<#private::Zstd>), threshold);
         }
         Some(Compress::From(threshold)) => {
-            plan.extend(quote!(.compress::<#private::Zstd>(#threshold)));
+            step(threshold, quote!(compress::<#private::Zstd>), quote!(#threshold));
         }
     }
     plan
+}
+
+/// Whether the `ttl` could be a function of the value. Only a path could, and one that is an
+/// argument or shouts like a constant is none: then a wrong type is simply no `Duration`.
+fn may_be_function(ttl: &Expr, params: &[Param]) -> bool {
+    let Expr::Path(path) = ttl else { return false };
+    let argument = |name: &Ident| params.iter().any(|param| param.bindings.contains(name));
+    if path.path.get_ident().is_some_and(argument) {
+        return false;
+    }
+    let last = path.path.segments.last().map(|last| last.ident.to_string());
+    last.is_some_and(|last| last.contains(char::is_lowercase))
 }
 
 /// An expression for the entry: function, cache and key.
@@ -126,20 +148,26 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let generics = generics(model);
     let cache = match (place, &model.cache) {
         (Use::Key, _) => quote!(#private::nowhere()),
-        (_, Some(cache)) => quote!(#private::named(&#cache)),
+        (_, Some(cache)) => {
+            let reference = shown_at(cache, quote!(&));
+            quote!(#private::named(#reference #cache))
+        }
         (_, None) => quote!(#private::current()),
     };
     // A missing `Serialize` is reported at the return type.
-    let begin = quote_spanned!(returns.span()=> entry);
+    let begin = shown_at(returns, quote!(#private::entry));
+    let probe = shown_at(returns, quote!(#private::Probe));
+    let new = shown_at(returns, quote!(::NEW));
+    let kind = shown_at(returns, quote!(#private::kind_of));
     let parts = match place {
         Use::Function => TokenStream::new(),
         Use::Call | Use::Verb | Use::Key => key_parts(model, &entry),
     };
     let mutable = (!parts.is_empty()).then(|| quote!(mut));
     quote! {{
-        let #mutable #entry = #private::#begin(
-            #private::Probe::<#returns>::NEW,
-            #private::kind_of!(#returns),
+        let #mutable #entry = #begin(
+            #probe::<#returns>#new,
+            #kind!(#returns),
             #codec, #cache, #at, &[#(#generics),*],
         );
         #parts
@@ -156,10 +184,11 @@ fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
             .flat_map(|param| {
                 let used = param.bindings.iter().filter(|name| names.contains(name));
                 used.map(move |name| {
-                    let (cfg, span) = (&param.cfg, param.ty.span());
-                    let method = if param.is_impl_trait() { "typed_arg" } else { "arg" };
-                    let method = Ident::new(method, span);
-                    quote_spanned!(span=> #(#cfg)* #entry.#method(&#name);)
+                    let Param { cfg, ty, .. } = param;
+                    let typed = param.is_impl_trait();
+                    let method = if typed { quote!(typed_arg) } else { quote!(arg) };
+                    let (method, value) = (shown_at(ty, method), shown_at(ty, quote!(&#name)));
+                    quote!(#(#cfg)* #entry.#method(#value);)
                 })
             })
             .collect(),
@@ -169,11 +198,22 @@ fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
                 Part::Capture(Capture { root, expr }) => {
                     let param = model.params.iter().find(|p| p.bindings.contains(root));
                     let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
-                    let span = param.map_or_else(|| root.span(), |param| param.ty.span());
-                    let typed = param.is_some_and(crate::function::Param::is_impl_trait);
-                    let method = if typed { "typed_capture" } else { "capture" };
-                    let method = Ident::new(method, span);
-                    quote_spanned!(span=> #(#cfg)* #entry.#method(&#expr);)
+                    let typed = param.is_some_and(Param::is_impl_trait);
+                    let method = if typed { quote!(typed_capture) } else { quote!(capture) };
+                    // A whole argument is its type's business, a field the template's.
+                    let place = match (param, expr) {
+                        (Some(param), Expr::Path(_)) => param.ty.to_token_stream(),
+                        _ => root.to_token_stream(),
+                    };
+                    let (method, reference) = (shown_at(&place, method), quote!(&#expr));
+                    let value = match expr {
+                        Expr::Path(_) => shown_at(&place, reference),
+                        _ => {
+                            let reference = shown_at(&place, quote!(&));
+                            quote!(#reference #expr)
+                        }
+                    };
+                    quote!(#(#cfg)* #entry.#method(#value);)
                 }
             });
             quote!(#entry.text(":"); #(#parts)*)
@@ -187,7 +227,9 @@ fn at(model: &Model) -> TokenStream {
     match model.companion {
         Companion::Type => {
             let companion = companion::type_with_generics(model);
-            quote!(#companion::__site())
+            // In angles, so that where there is no such type the compiler says that, and not that a
+            // crate may be missing.
+            quote!(<#companion>::__site())
         }
         Companion::Handle => {
             let site = companion::site_of_method(model);
@@ -216,17 +258,46 @@ fn key_signature(model: &Model) -> String {
     match &model.key {
         Key::Arguments(names) => {
             let used = model.params.iter().filter(|p| p.bindings.iter().any(|b| names.contains(b)));
-            let types = used.map(|param| param.ty.to_token_stream().to_string());
+            let types = used.map(|param| spelled(param.ty.to_token_stream()));
             types.collect::<Vec<_>>().join(", ")
         }
         Key::Template(template) => {
             let part = |part: &Part| match part {
                 Part::Text(text) => text.clone(),
-                Part::Capture(Capture { expr, .. }) => format!("{{{}}}", expr.to_token_stream()),
+                Part::Capture(Capture { expr, .. }) => {
+                    format!("{{{}}}", spelled(expr.to_token_stream()))
+                }
             };
             template.parts.iter().map(part).collect()
         }
     }
+}
+
+/// Tokens as text that does not depend on where the compiler puts blanks, which changes with its
+/// version: else the program built by the next one would not find its entries.
+fn spelled(tokens: TokenStream) -> String {
+    let spell = |token| match token {
+        TokenTree::Group(group) => {
+            let (open, close) = match group.delimiter() {
+                Delimiter::Parenthesis => ("(", ")"),
+                Delimiter::Bracket => ("[", "]"),
+                Delimiter::Brace => ("{", "}"),
+                Delimiter::None => ("", ""),
+            };
+            format!("{open}{}{close}", spelled(group.stream()))
+        }
+        token => token.to_string(),
+    };
+    let mut text = String::new();
+    for word in tokens.into_iter().map(spell) {
+        // A blank only where two words would become one.
+        let word_like = |c: char| c.is_alphanumeric() || c == '_';
+        if text.ends_with(word_like) && word.starts_with(word_like) {
+            text.push(' ');
+        }
+        text.push_str(&word);
+    }
+    text
 }
 
 /// The generic arguments in the function's segment: types by name, constants by value. Those
@@ -256,11 +327,14 @@ fn generics(model: &Model) -> Vec<TokenStream> {
 
 fn codec(model: &Model) -> TokenStream {
     let private = private(model);
-    let choice = match &model.codec {
-        Some(codec) => quote!(#private::Named<#codec>),
-        None => quote!(#private::CacheDefault),
-    };
-    quote!(::core::marker::PhantomData::<#choice>)
+    match &model.codec {
+        Some(codec) => {
+            let phantom = shown_at(codec, quote!(::core::marker::PhantomData));
+            let close = shown_at(codec, quote!(>));
+            quote!(#phantom::<#private::Named<#codec>#close)
+        }
+        None => quote!(::core::marker::PhantomData::<#private::CacheDefault>),
+    }
 }
 
 fn length_tokens(length: &Length) -> TokenStream {

@@ -122,6 +122,18 @@ impl Function {
         }
     }
 
+    /// Whether `Self` stands in it, so that it must stand in an `impl` or trait. Where the body
+    /// has items of its own the `Self` may be theirs.
+    pub(crate) fn mentions_self_type(&self) -> bool {
+        let named =
+            |tokens: &TokenStream, name| mentions(tokens, &Ident::new(name, Span::call_site()));
+        let Body::Block(body) = &self.body else { return false };
+        let body = body.stream();
+        let items = ["impl", "trait", "struct", "enum", "union"];
+        named(&self.signature.to_token_stream(), "Self")
+            || (named(&body, "Self") && !items.iter().any(|item| named(&body, item)))
+    }
+
     /// The names of the type and const parameters, in order.
     pub(crate) fn generics(&self) -> impl Iterator<Item = &GenericParam> {
         let all = self.signature.generics.params.iter();

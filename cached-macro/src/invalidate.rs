@@ -8,8 +8,10 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Path, ReturnType, Token, Type};
 
 use crate::errors::Errors;
+use crate::expand::typed;
 use crate::function::{Body, Function, Style, self_ident};
 use crate::names;
+use crate::spans::shown_at;
 use crate::template::{Kind, Template};
 
 const OPTIONS: &[&str] = &["key", "pattern", "cache", "crate"];
@@ -51,7 +53,10 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
         }
     });
     let cache = match cache {
-        Some(cache) => quote!(#private::named(&#cache)),
+        Some(cache) => {
+            let reference = shown_at(cache, quote!(&));
+            quote!(#private::named(#reference #cache))
+        }
         None => quote!(#private::current()),
     };
     let name = function.signature.ident.to_string();
@@ -61,7 +66,7 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
     };
     let (probe, kind) =
         (quote!(#private::Probe::<#returns>::NEW), quote!(#private::kind_of!(#returns)));
-    let typed = quote!(if false { return #private::returning::<#returns>(); });
+    let typed = typed(&private, &returns);
     let after = |body: TokenStream| quote!(#invalidation.after(#probe, #kind, #body).await);
     let call = match style {
         Style::Sync => {
@@ -105,7 +110,10 @@ fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
         while !input.is_empty() {
             item(input, &mut plan, errors)?;
             if !input.is_empty() {
-                input.parse::<Token![,]>()?;
+                let wrong = |error: syn::Error| {
+                    syn::Error::new(error.span(), "a `,` must stand before what comes next")
+                };
+                input.parse::<Token![,]>().map_err(wrong)?;
             }
         }
         Ok(())
@@ -134,7 +142,8 @@ fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result
     let value: Expr = input.parse()?;
     match name.to_string().as_str() {
         "key" => {
-            plan.targets.extend(template(&name, &value, Kind::Pattern, errors).map(Target::Key))
+            let key = template(&name, &value, Kind::StoredKey, errors);
+            plan.targets.extend(key.map(Target::Key));
         }
         "pattern" => {
             let pattern = template(&name, &value, Kind::Pattern, errors);
@@ -144,7 +153,7 @@ fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result
         "cache" => plan.cache = Some(value),
         "crate" => match value {
             Expr::Path(path) => plan.krate = path.path,
-            other => errors.at(other, "`crate` must be a path"),
+            other => errors.at(other, "`crate` must be a path: `crate = my_crate::cached_runtime`"),
         },
         unknown => {
             let near = names::nearest(unknown, OPTIONS);
@@ -157,14 +166,15 @@ fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result
 
 fn template(name: &Ident, value: &Expr, kind: Kind, errors: &Errors) -> Option<Template> {
     let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else {
-        errors.at(value, format!("`{name}` must be text in quotes"));
+        let message = format!("`{name}` must be text in quotes: `{name} = \"users:{{id}}\"`");
+        errors.at(value, message);
         return None;
     };
     match Template::parse(text, kind) {
         Ok(template) => Some(template),
         Err(mistakes) => {
             for mistake in mistakes {
-                errors.at(text, format!("in this {name} {mistake}"));
+                errors.at(text, mistake);
             }
             None
         }
@@ -189,13 +199,20 @@ fn target(expr: &Expr) -> Result<TokenStream, String> {
                 }
                 return Ok(quote!(#path(#(#arguments),*).target()));
             }
-            Ok(quote_spanned!(path.span()=> #path::__target(#(#arguments),*)))
+            let target = quote_spanned!(path.span()=> #path::__target);
+            let mut tokens = target;
+            call.paren_token.surround(&mut tokens, |inside| inside.extend(quote!(#(#arguments),*)));
+            Ok(tokens)
         }
         Expr::MethodCall(call) => {
             let arguments = call.args.iter().map(by_clone);
             let (receiver, turbofish) = (&call.receiver, &call.turbofish);
             let method = format_ident!("{}_cache", call.method);
             Ok(quote!(#receiver.#method #turbofish(#(#arguments),*).target()))
+        }
+        Expr::Path(path) => {
+            let path = path.to_token_stream().to_string().replace(' ', "");
+            Err(format!("write the call whose entry is meant, with its arguments: `{path}(id)`"))
         }
         _ => Err(not_a_call()),
     }
@@ -208,7 +225,10 @@ fn not_a_call() -> String {
 /// The body may move its arguments, so that the entry gets clones of those named here.
 fn by_clone(argument: &Expr) -> TokenStream {
     match argument {
-        Expr::Path(_) | Expr::Field(_) => quote!(::core::clone::Clone::clone(&#argument)),
+        Expr::Path(_) | Expr::Field(_) => {
+            let clone = quote_spanned!(argument.span()=> ::core::clone::Clone::clone);
+            quote_spanned!(argument.span()=> #clone(&#argument))
+        }
         other => other.to_token_stream(),
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! `parse` reads the options as written, `check` turns them and the function into a `model` in
 //! which only valid states exist, `expand` and `companion` write that down. Nothing here knows
-//! the runtime but the paths that generated code names.
+//! the runtime but the paths that generated code names; so the examples in the documentation
+//! cannot be run as tests here.
 
 mod check;
 mod companion;
@@ -18,6 +19,7 @@ mod neutral;
 mod parse;
 #[cfg(test)]
 mod snapshots;
+mod spans;
 mod template;
 
 use proc_macro2::TokenStream;
@@ -26,29 +28,29 @@ use quote::{ToTokens, quote};
 use crate::errors::Errors;
 use crate::function::Function;
 
-#[doc = include_str!("cache_result.md")]
+#[cfg_attr(not(doctest), doc = include_str!("cache_result.md"))]
 #[proc_macro_attribute]
 pub fn cache_result(
     attribute: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    cache_result_tokens(attribute.into(), item.into()).into()
+    cache_result_tokens(attribute.into(), &item.into()).into()
 }
 
-#[doc = include_str!("cache_invalidate.md")]
+#[cfg_attr(not(doctest), doc = include_str!("cache_invalidate.md"))]
 #[proc_macro_attribute]
 pub fn cache_invalidate(
     attribute: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    cache_invalidate_tokens(attribute.into(), item.into()).into()
+    cache_invalidate_tokens(attribute.into(), &item.into()).into()
 }
 
-fn cache_result_tokens(attribute: TokenStream, item: TokenStream) -> TokenStream {
+fn cache_result_tokens(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let errors = Errors::new();
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
-        Err(error) => return no_function("cache_result", &error, &item),
+        Err(error) => return no_function("cache_result", &error, item),
     };
     let untouched = function.to_token_stream();
     let options = parse::options(attribute, &errors);
@@ -61,11 +63,11 @@ fn cache_result_tokens(attribute: TokenStream, item: TokenStream) -> TokenStream
     }
 }
 
-fn cache_invalidate_tokens(attribute: TokenStream, item: TokenStream) -> TokenStream {
+fn cache_invalidate_tokens(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let errors = Errors::new();
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
-        Err(error) => return no_function("cache_invalidate", &error, &item),
+        Err(error) => return no_function("cache_invalidate", &error, item),
     };
     let expanded = invalidate::expand(attribute, &function, &errors);
     if errors.any() {

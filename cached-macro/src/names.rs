@@ -17,11 +17,29 @@ pub(crate) const OPTIONS: &[&str] = &[
     "crate",
 ];
 
+/// What other libraries call the ttl.
+const TTLS: &[&str] = &[
+    "time",
+    "expire",
+    "expires",
+    "expiration",
+    "expires_in",
+    "expire_after",
+    "timeout",
+    "time_to_live",
+    "max_age",
+    "duration",
+];
+
+/// Whether an unknown option was meant to be `ttl`.
+pub(crate) fn means_ttl(name: &str) -> bool {
+    TTLS.contains(&name) || nearest(name, OPTIONS) == Some("ttl")
+}
+
 /// What to say of an unknown option.
 pub(crate) fn unknown(name: &str) -> String {
     let cure = match name {
-        "time" | "expire" | "expires" | "expiration" | "expires_in" | "expire_after"
-        | "timeout" | "time_to_live" | "max_age" | "duration" => {
+        name if TTLS.contains(&name) => {
             Some("it is called `ttl` here: `ttl = 60` (seconds) or `ttl = \"5m\"`".to_owned())
         }
         "key_prefix" | "prefix" | "map_prefix" | "cache_name" => Some(

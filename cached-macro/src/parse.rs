@@ -1,10 +1,10 @@
 //! The attribute's options as written: each with its spans, none judged yet.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Token, Type, parenthesized, token};
+use syn::{Expr, Token, Type, token};
 
 use crate::errors::Errors;
 
@@ -17,15 +17,25 @@ pub(crate) struct Opt {
 pub(crate) enum Value {
     /// The name alone.
     Flag,
+    /// `name =` with nothing behind.
+    Nothing,
     Expr(Box<Expr>),
     /// After `codec =`.
     Type(Box<Type>),
-    /// In parentheses.
-    Names(Vec<Ident>),
+    /// What stands in parentheses.
+    List(TokenStream),
+}
+
+/// All options.
+pub(crate) struct Parsed {
+    pub(crate) options: Vec<Opt>,
+    /// Something that was no option was left out: what seems to be missing may be that.
+    pub(crate) incomplete: bool,
 }
 
 /// Reads all options; a malformed one is reported, and reading goes on behind the next comma.
-pub(crate) fn options(attribute: TokenStream, errors: &Errors) -> Vec<Opt> {
+pub(crate) fn options(attribute: TokenStream, errors: &Errors) -> Parsed {
+    let mut incomplete = false;
     let parser = |input: ParseStream<'_>| {
         let mut options = Vec::new();
         while !input.is_empty() {
@@ -33,6 +43,7 @@ pub(crate) fn options(attribute: TokenStream, errors: &Errors) -> Vec<Opt> {
                 Ok(option) => options.push(option),
                 Err(error) => {
                     errors.push(error);
+                    incomplete = true;
                     skip_to_comma(input)?;
                 }
             }
@@ -40,45 +51,52 @@ pub(crate) fn options(attribute: TokenStream, errors: &Errors) -> Vec<Opt> {
                 break;
             }
             if let Err(error) = input.parse::<Token![,]>() {
-                errors.push(syn::Error::new(error.span(), "expected `,` before the next option"));
+                errors
+                    .push(syn::Error::new(error.span(), "a `,` must stand before the next option"));
+                incomplete = true;
                 skip_to_comma(input)?;
                 let _: Option<Token![,]> = input.parse()?;
             }
         }
         Ok(options)
     };
-    parser.parse2(attribute).unwrap_or_else(|error| {
+    let options = parser.parse2(attribute).unwrap_or_else(|error| {
         errors.push(error);
         Vec::new()
-    })
+    });
+    Parsed { options, incomplete }
 }
 
 fn option(input: ParseStream<'_>) -> syn::Result<Opt> {
     if !input.peek(Ident::peek_any) {
-        return Err(input.error("expected an option such as `ttl = 60`"));
+        return Err(input.error("a value has no name here: options are written `ttl = 60`"));
     }
     let name = Ident::parse_any(input)?;
     let value = if input.peek(Token![=]) {
         input.parse::<Token![=]>()?;
-        if name == "codec" {
-            Value::Type(Box::new(input.parse()?))
+        if input.is_empty() || input.peek(Token![,]) {
+            Value::Nothing
+        } else if name == "codec" {
+            Value::Type(Box::new(input.parse().map_err(|error| no_value(&name, &error))?))
         } else {
-            Value::Expr(Box::new(input.parse().map_err(|error| {
-                syn::Error::new(
-                    error.span(),
-                    format!("a value must stand behind `{name} =`: {error}"),
-                )
-            })?))
+            Value::Expr(Box::new(input.parse().map_err(|error| no_value(&name, &error))?))
         }
     } else if input.peek(token::Paren) {
-        let inside;
-        parenthesized!(inside in input);
-        let names = Punctuated::<Name, Token![,]>::parse_terminated(&inside)?;
-        Value::Names(names.into_iter().map(|Name(name)| name).collect())
+        Value::List(input.parse::<Group>()?.stream())
     } else {
         Value::Flag
     };
     Ok(Opt { name, value })
+}
+
+fn no_value(name: &Ident, error: &syn::Error) -> syn::Error {
+    syn::Error::new(error.span(), format!("this is no value for `{name}`: {error}"))
+}
+
+/// The names in a list, `self` among them.
+pub(crate) fn names(list: TokenStream) -> syn::Result<Vec<Ident>> {
+    let names = Punctuated::<Name, Token![,]>::parse_terminated.parse2(list)?;
+    Ok(names.into_iter().map(|Name(name)| name).collect())
 }
 
 /// A name in a list; `self` is one.
@@ -89,7 +107,7 @@ impl Parse for Name {
         if input.peek(Ident::peek_any) {
             Ident::parse_any(input).map(Self)
         } else {
-            Err(input.error("expected the name of an argument"))
+            Err(input.error("the name of an argument must stand here, as in `skip(db, ctx)`"))
         }
     }
 }

@@ -1,1 +1,187 @@
-//! stub
+//! What each shape of function expands to, so that a reviewer sees what users compile.
+//! `UPDATE_EXPECT=1 cargo test -p cached-macro` writes the files anew.
+
+use expect_test::{ExpectFile, expect_file};
+use proc_macro2::{Group, Ident, TokenStream};
+use quote::quote;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Item, Token, parse_quote};
+
+use crate::{cache_invalidate_tokens, cache_result_tokens};
+
+fn formatted(expanded: &TokenStream) -> String {
+    match syn::parse2::<syn::File>(expanded.clone()) {
+        Ok(mut file) => {
+            file.items = file.items.into_iter().flat_map(unwrapped).collect();
+            prettyplease::unparse(&file)
+        }
+        Err(error) => panic!("no items: {error}\n{expanded}"),
+    }
+}
+
+/// What the runtime's macro around a companion type makes of it, here without its attributes.
+fn unwrapped(item: Item) -> Vec<Item> {
+    let Item::Macro(wrapper) = &item else { return vec![item] };
+    if wrapper.mac.path.segments.last().is_none_or(|last| last.ident == "compile_error") {
+        return vec![item];
+    }
+    let parser = |input: ParseStream<'_>| {
+        let of_type = input.call(Attribute::parse_outer)?;
+        let visibility: TokenStream = bracketed(input)?;
+        input.parse::<Token![struct]>()?;
+        let name: Ident = input.parse()?;
+        let (generics, marker) = (bracketed(input)?, bracketed(input)?);
+        let of_impl = input.call(Attribute::parse_outer)?;
+        input.parse::<Token![impl]>()?;
+        let (declared, arguments) = (bracketed(input)?, bracketed(input)?);
+        let verbs: Group = input.parse()?;
+        Ok([
+            parse_quote!(#(#of_type)* #visibility struct #name<#generics> { __companion: #marker }),
+            parse_quote!(#(#of_impl)* impl<#declared> #name<#arguments> #verbs),
+        ])
+    };
+    match parser.parse2(wrapper.mac.tokens.clone()) {
+        Ok(items) => items.into(),
+        Err(error) => panic!("not what the wrapper takes: {error}"),
+    }
+}
+
+fn bracketed(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    input.parse::<Group>().map(|group| group.stream())
+}
+
+/// As items, or where `self` stands in it within an `impl`.
+fn check(expected: &ExpectFile, expanded: TokenStream, in_impl: bool) {
+    let expanded = if in_impl { quote!(impl Repo { #expanded }) } else { expanded };
+    expected.assert_eq(&formatted(&expanded));
+}
+
+#[test]
+fn a_plain_function() {
+    let function = quote! {
+        /// Looks a user up.
+        pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
+            query(id).await
+        }
+    };
+    let expanded = cache_result_tokens(quote!(ttl = 60), &function);
+    check(&expect_file!["snapshots/plain.rs"], expanded, false);
+}
+
+#[test]
+fn a_function_without_companion() {
+    let function = quote! {
+        async fn get_user(id: u64) -> Option<User> {
+            query(id).await
+        }
+    };
+    let expanded = cache_result_tokens(quote!(ttl = 60, companion = false), &function);
+    check(&expect_file!["snapshots/alone.rs"], expanded, false);
+}
+
+#[test]
+fn a_synchronous_function() {
+    let function = quote! {
+        fn get_user<'a>(db: &Db, name: &'a str) -> User {
+            query(db, name)
+        }
+    };
+    let expanded = cache_result_tokens(quote!(ttl = "5m", skip(db)), &function);
+    check(&expect_file!["snapshots/sync.rs"], expanded, false);
+}
+
+#[test]
+fn a_method_with_a_handle() {
+    let function = quote! {
+        pub async fn find(&self, id: u64) -> Result<Option<User>, sqlx::Error> {
+            self.query(id).await
+        }
+    };
+    let options = quote!(ttl = 60, key = "{self.tenant}:{id}", cache = self.cache, companion);
+    let expanded = cache_result_tokens(options, &function);
+    check(&expect_file!["snapshots/method.rs"], expanded, true);
+}
+
+#[test]
+fn a_generic_function() {
+    let function = quote! {
+        async fn load<D: Db + ?Sized, T, const N: usize>(db: &D, (a, b): (T, T)) -> [T; N]
+        where
+            T: Serialize + DeserializeOwned,
+        {
+            db.load(a, b).await
+        }
+    };
+    let expanded = cache_result_tokens(quote!(ttl = 60, skip(db)), &function);
+    check(&expect_file!["snapshots/generic.rs"], expanded, false);
+}
+
+/// What `#[async_trait]` hands over.
+#[test]
+fn a_boxed_future() {
+    let function = quote! {
+        fn find<'life0, 'async_trait>(
+            &'life0 self,
+            id: u64,
+        ) -> ::core::pin::Pin<Box<
+            dyn ::core::future::Future<Output = Option<User>> + ::core::marker::Send + 'async_trait,
+        >>
+        where
+            'life0: 'async_trait,
+        {
+            Box::pin(async move { self.query(id).await })
+        }
+    };
+    let expanded = cache_result_tokens(quote!(ttl = 60, skip(self)), &function);
+    check(&expect_file!["snapshots/boxed.rs"], expanded, true);
+}
+
+#[test]
+fn all_options() {
+    let options = quote! {
+        ttl = |user| Duration::from_secs(user.age),
+        key = "v1:{tenant.id}:{id}",
+        name = "users",
+        jitter = 0.1,
+        cache_if = User::is_complete,
+        none_ttl = 5,
+        err_ttl = "250ms",
+        codec = MessagePack,
+        compress = 4096,
+        cache = tenant.cache,
+        companion = false,
+        crate = crate::cached_runtime
+    };
+    let function = quote! {
+        #[instrument]
+        async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
+            tenant.query(id).await
+        }
+    };
+    let expanded = cache_result_tokens(options, &function);
+    check(&expect_file!["snapshots/options.rs"], expanded, false);
+}
+
+#[test]
+fn an_invalidation() {
+    let function = quote! {
+        async fn rename(&mut self, id: u64, name: String) -> Result<(), Error> {
+            self.update(id, name).await
+        }
+    };
+    let targets = quote!(get_user(id), self.find(&name), pattern = "*get_orders*:{id}");
+    let expanded = cache_invalidate_tokens(targets, &function);
+    check(&expect_file!["snapshots/invalidate.rs"], expanded, true);
+}
+
+/// On a mistake the function is left as it was, before what is said of it.
+#[test]
+fn a_mistake() {
+    let function = quote! {
+        async fn get_user(id: u64) -> User {
+            query(id).await
+        }
+    };
+    let expanded = cache_result_tokens(quote!(ttl = 0, key = "{name}"), &function);
+    check(&expect_file!["snapshots/mistake.rs"], expanded, false);
+}

@@ -1,7 +1,9 @@
 //! Key templates: `"{tenant}:{user.id}"`.
 
+use std::fmt::{self, Display};
+
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{Expr, LitStr, Member};
 
 /// A parsed template: text and captures in turn.
@@ -30,6 +32,17 @@ pub(crate) enum Kind {
     Key,
     /// A glob pattern.
     Pattern,
+    /// A key as it is stored, escapes included.
+    StoredKey,
+}
+
+impl Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key | Self::StoredKey => "key",
+            Self::Pattern => "pattern",
+        })
+    }
 }
 
 impl Template {
@@ -39,12 +52,14 @@ impl Template {
         let mut parts = Vec::new();
         let mut mistakes = Vec::new();
         let mut pending = String::new();
+        let mut refused: Vec<char> = Vec::new();
+        let mut braces = false;
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
             match c {
-                '{' if chars.peek() == Some(&'{') => {
+                '{' | '}' if chars.peek() == Some(&c) => {
                     chars.next();
-                    mistakes.push("braces cannot stand in a key".to_owned());
+                    braces = true;
                 }
                 '{' => {
                     let mut inside = String::new();
@@ -56,7 +71,7 @@ impl Template {
                         }
                     };
                     if !closed {
-                        mistakes.push("a `{` is not closed".to_owned());
+                        mistakes.push(format!("`{{{inside}` is not closed; write `{{{inside}}}`"));
                         break;
                     }
                     match Capture::parse(&inside, literal.span()) {
@@ -67,17 +82,30 @@ impl Template {
                         Err(mistake) => mistakes.push(mistake),
                     }
                 }
-                '}' => mistakes.push("a `}` has no `{` before it".to_owned()),
+                '}' => mistakes.push(format!("a `}}` in this {kind} has no `{{` before it")),
                 c if allowed(c, kind) => pending.push(c),
-                c => mistakes.push(format!(
-                    "the character {c:?} cannot stand in a key; use letters, digits, `-`, `_`, \
-                     `.`, `@`, `+`, `/`, and `:` between segments"
-                )),
+                c if refused.contains(&c) => {}
+                c => refused.push(c),
             }
         }
         flush(&mut pending, &mut parts);
+        if braces {
+            mistakes.push(format!(
+                "braces cannot stand in a {kind}, they are written once, around the name of an \
+                 argument: `{{id}}`"
+            ));
+        }
+        if !refused.is_empty() {
+            let shown: Vec<String> = refused.iter().map(|c| format!("{c:?}")).collect();
+            mistakes.push(format!(
+                "{} cannot stand in a {kind}; use letters, digits, `-`, `_`, `.`, `@`, `+`, `/`, \
+                 and `:` between segments",
+                shown.join(", ")
+            ));
+        }
         if text.is_empty() {
-            mistakes.push("it is empty; write something like `\"{tenant}:{id}\"`".to_owned());
+            let message = format!("this {kind} is empty; write one like `\"users:{{id}}\"`");
+            mistakes.push(message);
         }
         if kind == Kind::Key {
             mistakes.extend(ambiguous(&parts));
@@ -96,7 +124,9 @@ impl Template {
     pub(crate) fn render(&self, target: &Ident) -> TokenStream {
         let calls = self.parts.iter().map(|part| match part {
             Part::Text(text) => quote!(#target.text(#text);),
-            Part::Capture(Capture { expr, .. }) => quote!(#target.capture(&#expr);),
+            Part::Capture(Capture { root, expr }) => {
+                quote_spanned!(root.span()=> #target.capture(&#expr);)
+            }
         });
         quote!(#(#calls)*)
     }
@@ -110,7 +140,7 @@ impl Capture {
             return Err(format!("`{{}}` names no argument; {example}"));
         }
         if inside.contains(':') {
-            return Err(format!("`{{{inside}}}` has a format, which keys do not need; {example}"));
+            return Err(format!("`{{{inside}}}` has a format, which no key needs; {example}"));
         }
         let wrong = || format!("`{{{inside}}}` is no capture; {example}");
         let mut expr: Expr = syn::parse_str(inside).map_err(|_| wrong())?;
@@ -140,7 +170,8 @@ fn respan(expr: &mut Expr, span: Span) {
         Expr::Field(field) => {
             respan(&mut field.base, span);
             match &mut field.member {
-                Member::Named(name) => name.set_span(span),
+                // Generated, so that the compiler does not propose to replace the literal.
+                Member::Named(name) => name.set_span(Span::call_site().located_at(span)),
                 Member::Unnamed(index) => index.span = span,
             }
         }
@@ -157,7 +188,7 @@ fn flush(pending: &mut String, parts: &mut Vec<Part>) {
 fn allowed(c: char, kind: Kind) -> bool {
     c.is_alphanumeric()
         || matches!(c, '-' | '_' | '.' | '@' | '+' | '/' | ':')
-        || (kind == Kind::Pattern
+        || (kind != Kind::Key
             && matches!(
                 c,
                 '*' | '?'

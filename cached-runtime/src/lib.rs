@@ -76,3 +76,13 @@ pub use crate::stats::{CacheStats, FunctionStats};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The attributes' examples, which need this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../cached-macro/src/cache_result.md")]
+struct CacheResult;
+
+/// The attributes' examples, which need this crate.
+#[cfg(doctest)]
+#[doc = include_str!("../../cached-macro/src/cache_invalidate.md")]
+struct CacheInvalidate;

@@ -7,9 +7,11 @@
 //! constant serves: an inherent one is preferred to a trait's, and a constant may be a generic
 //! argument as long as no generics stand in it.
 
-use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::sync::Arc;
+
+use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::ser::{Serialize, Serializer};
 
 /// A return type, as a value to ask.
 pub struct Probe<R: ?Sized>(PhantomData<fn() -> PhantomData<R>>);
@@ -36,6 +38,22 @@ pub enum Opened<V, A, E> {
     Absent(A),
     /// `Err`.
     Failed(E),
+}
+
+/// There is none. It is serde's, so that a function without an error is not told to derive
+/// serde for it.
+pub enum Never {}
+
+impl Serialize for Never {
+    fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        match *self {}
+    }
+}
+
+impl<'de> Deserialize<'de> for Never {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom("there is no such value"))
+    }
 }
 
 /// What is left of a return value that is no `Err`.
@@ -109,15 +127,15 @@ macro_rules! shapes {
 }
 
 shapes! {
-    PLAIN, [T] T, value T, data T, none Infallible, error Infallible,
+    PLAIN, [T] T, value T, data T, none Never, error Never,
         open this { Opened::Value(this) },
         close { Opened::Value(value) => value, Opened::Absent(never) | Opened::Failed(never) => match never {}, },
         absence None, data |value| value, wrap |data| data, failure |_this| false;
-    OPTION, [T] Option<T>, value T, data T, none (), error Infallible,
+    OPTION, [T] Option<T>, value T, data T, none (), error Never,
         open this { this.map_or(Opened::Absent(()), Opened::Value) },
         close { Opened::Value(value) => Some(value), Opened::Absent(()) => None, Opened::Failed(never) => match never {}, },
         absence Some(()), data |value| value, wrap |data| data, failure |_this| false;
-    RESULT, [T, E] Result<T, E>, value T, data T, none Infallible, error E,
+    RESULT, [T, E] Result<T, E>, value T, data T, none Never, error E,
         open this { this.map_or_else(Opened::Failed, Opened::Value) },
         close { Opened::Value(value) => Ok(value), Opened::Absent(never) => match never {}, Opened::Failed(error) => Err(error), },
         absence None, data |value| value, wrap |data| data, failure |this| this.is_err();
@@ -125,15 +143,15 @@ shapes! {
         open this { match this { Ok(Some(value)) => Opened::Value(value), Ok(None) => Opened::Absent(()), Err(error) => Opened::Failed(error) } },
         close { Opened::Value(value) => Ok(Some(value)), Opened::Absent(()) => Ok(None), Opened::Failed(error) => Err(error), },
         absence Some(()), data |value| value, wrap |data| data, failure |this| this.is_err();
-    ARC, [T] Arc<T>, value Arc<T>, data T, none Infallible, error Infallible,
+    ARC, [T] Arc<T>, value Arc<T>, data T, none Never, error Never,
         open this { Opened::Value(this) },
         close { Opened::Value(value) => value, Opened::Absent(never) | Opened::Failed(never) => match never {}, },
         absence None, data |value| value, wrap |data| Arc::new(data), failure |_this| false;
-    ARC | OPTION, [T] Option<Arc<T>>, value Arc<T>, data T, none (), error Infallible,
+    ARC | OPTION, [T] Option<Arc<T>>, value Arc<T>, data T, none (), error Never,
         open this { this.map_or(Opened::Absent(()), Opened::Value) },
         close { Opened::Value(value) => Some(value), Opened::Absent(()) => None, Opened::Failed(never) => match never {}, },
         absence Some(()), data |value| value, wrap |data| Arc::new(data), failure |_this| false;
-    ARC | RESULT, [T, E] Result<Arc<T>, E>, value Arc<T>, data T, none Infallible, error E,
+    ARC | RESULT, [T, E] Result<Arc<T>, E>, value Arc<T>, data T, none Never, error E,
         open this { this.map_or_else(Opened::Failed, Opened::Value) },
         close { Opened::Value(value) => Ok(value), Opened::Absent(never) => match never {}, Opened::Failed(error) => Err(error), },
         absence None, data |value| value, wrap |data| Arc::new(data), failure |this| this.is_err();
@@ -277,13 +295,21 @@ pub trait HasNone {}
 )]
 pub trait HasErr {}
 
+#[diagnostic::do_not_recommend]
 impl HasNone for Kind<{ OPTION }> {}
+#[diagnostic::do_not_recommend]
 impl HasNone for Kind<{ RESULT | OPTION }> {}
+#[diagnostic::do_not_recommend]
 impl HasNone for Kind<{ ARC | OPTION }> {}
+#[diagnostic::do_not_recommend]
 impl HasNone for Kind<{ ARC | RESULT | OPTION }> {}
+#[diagnostic::do_not_recommend]
 impl HasErr for Kind<{ RESULT }> {}
+#[diagnostic::do_not_recommend]
 impl HasErr for Kind<{ RESULT | OPTION }> {}
+#[diagnostic::do_not_recommend]
 impl HasErr for Kind<{ ARC | RESULT }> {}
+#[diagnostic::do_not_recommend]
 impl HasErr for Kind<{ ARC | RESULT | OPTION }> {}
 
 #[cfg(test)]

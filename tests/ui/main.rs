@@ -9,7 +9,14 @@ fn mistakes_are_reported_where_they_are_and_with_their_cure() {
         cases.pass(format!("ui/{group}/pass_*.rs"));
     }
     for group in [
-        "companion", "invalidate", "key", "options", "receiver", "signature", "skip", "ttl",
+        "companion",
+        "invalidate",
+        "key",
+        "options",
+        "receiver",
+        "signature",
+        "skip",
+        "ttl",
         "types",
     ] {
         cases.compile_fail(format!("ui/{group}/fail_*.rs"));

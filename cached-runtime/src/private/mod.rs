@@ -16,6 +16,7 @@ pub use self::invalidation::{Invalidation, Target, Template};
 pub(crate) use self::options::{Always, Fixed, NoErrors};
 pub use self::options::{IntoTtl, KeepIf, Zstd, ZstdFeature};
 pub use self::plan::Plan;
+pub use crate::__cached_companion as if_this_type_is_in_the_way_write_companion_equals_false;
 pub use crate::__cached_kind as kind_of;
 pub use crate::__cached_place as place;
 pub use crate::__cached_shape as shape_of;
@@ -42,6 +43,33 @@ pub fn named<C: AsRef<Cache> + ?Sized>(cache: &C) -> Current {
 #[must_use]
 pub fn nowhere() -> Current {
     Current::nowhere()
+}
+
+/// The companion type of a free function. It goes through a macro for the sake of the macro's
+/// name, which the compiler shows where there can be no such type: in an `impl`, or beside a module
+/// of the function's name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cached_companion {
+    (
+        $(#[$of_type:meta])*
+        [$($visibility:tt)*] struct $name:ident [$($generics:tt)*] [$marker:ty]
+        $(#[$of_impl:meta])*
+        impl [$($declared:tt)*] [$($arguments:tt)*] { $($verbs:tt)* }
+    ) => {
+        $(#[$of_type])*
+        #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
+        #[allow(missing_copy_implementations, clippy::all, clippy::pedantic, clippy::nursery)]
+        $($visibility)* struct $name<$($generics)*> {
+            #[doc(hidden)]
+            __companion: $marker,
+        }
+
+        $(#[$of_impl])*
+        #[allow(unused, unused_lifetimes, single_use_lifetimes, unused_qualifications)]
+        #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+        impl<$($declared)*> $name<$($arguments)*> { $($verbs)* }
+    };
 }
 
 /// The shape of a return type, in an expression.

@@ -7,6 +7,11 @@ impl Users {
     async fn associated(id: u64) -> u64 {
         id
     }
+
+    #[cache_result(ttl = 60)]
+    pub fn visible(id: u64) -> u64 {
+        id
+    }
 }
 
 mod orders {}

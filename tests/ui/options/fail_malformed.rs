@@ -65,4 +65,14 @@ async fn companion_and_crate(id: u64) -> u64 {
     id
 }
 
+#[cache_result(ttl = 60, cache_if = true, cache = "redis://localhost")]
+async fn literals(id: u64) -> u64 {
+    id
+}
+
+#[cache_result(ttl = 60, cache = , key = "{id}" "{id}", jitter = 7)]
+async fn reading_goes_on(id: u64) -> u64 {
+    id
+}
+
 fn main() {}

@@ -9,7 +9,9 @@ async fn codec(id: u64) -> u64 {
     id
 }
 
-#[cache_result(ttl = 60, cache = "redis://localhost")]
+const URL: &str = "redis://localhost";
+
+#[cache_result(ttl = 60, cache = URL)]
 async fn cache(id: u64) -> u64 {
     id
 }
@@ -19,9 +21,9 @@ async fn cache_if(id: u64) -> u64 {
     id
 }
 
-#[cache_result(ttl = 60, cache_if = true)]
-async fn cache_if_no_closure(id: u64) -> u64 {
-    id
+#[cache_result(ttl = 60, cache_if = |value: &Option<u64>| value.is_some())]
+async fn cache_if_of_the_whole(id: u64) -> Option<u64> {
+    Some(id)
 }
 
 #[cache_result(ttl = 60, compress = "4k")]

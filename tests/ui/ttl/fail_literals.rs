@@ -65,6 +65,11 @@ async fn boolean(id: u64) -> u64 {
     id
 }
 
+#[cache_result(ttl = 5m)]
+async fn no_quotes(id: u64) -> u64 {
+    id
+}
+
 #[cache_result(ttl = 60u64)]
 async fn suffix(id: u64) -> u64 {
     id

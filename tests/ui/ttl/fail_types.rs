@@ -17,6 +17,11 @@ async fn option(id: u64) -> u64 {
     id
 }
 
+#[cache_result(ttl = seconds)]
+async fn argument(id: u64, seconds: u64) -> u64 {
+    id + seconds
+}
+
 #[cache_result(ttl = LIFE)]
 async fn unknown(id: u64) -> u64 {
     id

@@ -1,0 +1,83 @@
+impl Repo {
+    pub async fn find(&self, id: u64) -> Result<Option<User>, sqlx::Error> {
+        {
+            let mut entry = ::cached_runtime::__private::entry(
+                ::cached_runtime::__private::Probe::<
+                    Result<Option<User>, sqlx::Error>,
+                >::NEW,
+                ::cached_runtime::__private::kind_of!(
+                    Result < Option < User >, sqlx::Error >
+                ),
+                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
+                ::cached_runtime::__private::named(&self.cache),
+                Self::__site_find(),
+                &[],
+            );
+            entry.text(":");
+            entry.capture(&self.tenant);
+            entry.text(":");
+            entry.capture(&id);
+            entry
+        }
+            .cached(::core::time::Duration::new(60u64, 0u32))
+            .run(async move {
+                if false {
+                    return ::cached_runtime::__private::returning::<
+                        Result<Option<User>, sqlx::Error>,
+                    >();
+                }
+                { self.query(id).await }
+            })
+            .await
+    }
+    #[doc(hidden)]
+    fn __site_find() -> ::cached_runtime::__private::At {
+        static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
+            ::core::option::Option::None,
+            "{self.tenant}:{id}",
+        );
+        ::cached_runtime::__private::At::new(
+            &SITE,
+            ::cached_runtime::__private::place!(),
+        )
+    }
+    ///The entry of one call of `find`: `invalidate`, `peek`, `put`, `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.
+    #[allow(
+        unused,
+        unused_qualifications,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery
+    )]
+    pub fn find_cache(
+        &self,
+        id: u64,
+    ) -> ::cached_runtime::__private::Handle<
+        Result<Option<User>, sqlx::Error>,
+        impl ::cached_runtime::__private::Recipe<Result<Option<User>, sqlx::Error>>,
+        impl ::core::future::Future<Output = Result<Option<User>, sqlx::Error>>,
+    > {
+        let plan = {
+            let mut entry = ::cached_runtime::__private::entry(
+                ::cached_runtime::__private::Probe::<
+                    Result<Option<User>, sqlx::Error>,
+                >::NEW,
+                ::cached_runtime::__private::kind_of!(
+                    Result < Option < User >, sqlx::Error >
+                ),
+                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
+                ::cached_runtime::__private::named(&self.cache),
+                Self::__site_find(),
+                &[],
+            );
+            entry.text(":");
+            entry.capture(&self.tenant);
+            entry.text(":");
+            entry.capture(&id);
+            entry
+        }
+            .cached(::core::time::Duration::new(60u64, 0u32));
+        let call = Self::find(self, id);
+        ::cached_runtime::__private::Handle::new(plan, call)
+    }
+}
