@@ -2,11 +2,13 @@
 //! handle.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{Attribute, GenericParam, Pat, Type, TypeParamBound};
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, GenericParam, Pat, TypeParamBound};
 
+use crate::docs::Docs;
 use crate::expand::{Use, entry, plan, private, site};
 use crate::function::{Param, mentions};
+use crate::handle::handle;
 use crate::model::{Companion, Model};
 use crate::neutral::neutral;
 use crate::spans::shown_at;
@@ -27,12 +29,7 @@ pub(crate) fn type_with_generics(model: &Model) -> TokenStream {
     if arguments.is_empty() { quote!(#name) } else { quote!(#name::<#(#arguments),*>) }
 }
 
-/// The hidden sibling of a method that holds its static.
-pub(crate) fn site_of_method(model: &Model) -> Ident {
-    format_ident!("__site_{}", bare(&model.function.signature.ident))
-}
-
-fn generic_names(model: &Model) -> Vec<&Ident> {
+pub(crate) fn generic_names(model: &Model) -> Vec<&Ident> {
     model
         .function
         .generics()
@@ -44,7 +41,7 @@ fn generic_names(model: &Model) -> Vec<&Ident> {
         .collect()
 }
 
-fn bare(name: &Ident) -> String {
+pub(crate) fn bare(name: &Ident) -> String {
     let name = name.to_string();
     name.strip_prefix("r#").unwrap_or(&name).to_owned()
 }
@@ -261,7 +258,7 @@ fn declared(params: &[&Param]) -> Vec<TokenStream> {
 
 /// All parameters, under names that can be passed on: those names with their conditions, and
 /// the declarations.
-fn forwarded(model: &Model) -> (Vec<(Ident, Vec<Attribute>)>, Vec<TokenStream>) {
+pub(crate) fn forwarded(model: &Model) -> (Vec<(Ident, Vec<Attribute>)>, Vec<TokenStream>) {
     let named = model.params.iter().enumerate().map(|(at, param)| {
         let name = match &param.pat {
             Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
@@ -286,7 +283,7 @@ fn forced(model: &Model, arguments: &[(Ident, Vec<Attribute>)], mode: &str) -> T
 }
 
 /// `let call = f(a, b);`, once for each way that `#[cfg]` on arguments can turn out.
-fn calls(
+pub(crate) fn calls(
     function: &TokenStream,
     arguments: &[(Ident, Vec<Attribute>)],
     now: bool,
@@ -312,136 +309,4 @@ fn calls(
         quote!(#cfg let #bind = #call;)
     };
     (0..ways).map(one).collect()
-}
-
-fn handle(model: &Model) -> TokenStream {
-    let function = &model.function;
-    let signature = &function.signature;
-    let visibility = &function.visibility;
-    let private = private(model);
-    let (site, site_name) = (site(model), site_of_method(model));
-    let name = format_ident!("{}_cache", bare(&signature.ident), span = signature.ident.span());
-    let plan = plan(model, &Use::Verb);
-    let (forwarded, _) = forwarded(model);
-    let (bind, returns) = (Ident::new("call", Span::mixed_site()), &model.returns);
-    // Arguments may have any name.
-    let planned = Ident::new("plan", Span::mixed_site());
-    let ident = &signature.ident;
-    let mut arguments = forwarded;
-    if signature.receiver().is_some() {
-        arguments.insert(0, (crate::function::self_ident(), Vec::new()));
-    }
-    let turbofish = generic_names(model);
-    let turbofish = (!turbofish.is_empty()).then(|| quote!(::<#(#turbofish),*>));
-    let bind_call = calls(&quote!(Self::#ident #turbofish), &arguments, model.is_async(), &bind);
-    // `impl Trait` captures what it must by the rules of this crate's edition, whatever the
-    // user's is.
-    let mixed = Span::mixed_site();
-    let (call, kind) = if model.is_async() {
-        (quote_spanned!(mixed=> impl ::core::future::Future<Output = #returns>), quote!(Handle))
-    } else {
-        (quote_spanned!(mixed=> impl ::core::ops::FnOnce() -> #returns), quote!(BlockingHandle))
-    };
-    let recipe = quote_spanned!(mixed=> impl #private::Recipe<#returns>);
-    let returned: Type = syn::parse_quote!(#private::#kind<#returns, #recipe, #call>);
-    let (generics, clause) = (&signature.generics, &signature.generics.where_clause);
-    let (parameters, bare_name) = (&generics.params, bare(ident));
-    let (inputs, rebound) = handle_inputs(model);
-    let docs = format!(
-        "The entry of one call of `{bare_name}`: `invalidate`, `peek`, `put`, `refresh`, \
-         `uncached`, `key`, `invalidate_all`, `stats`."
-    );
-    quote! {
-        #[doc(hidden)]
-        fn #site_name() -> #private::At {
-            #site
-            #private::At::new(&SITE, #private::place!())
-        }
-
-        #[doc = #docs]
-        #[allow(unused, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
-        #visibility fn #name<#parameters>(#inputs) -> #returned #clause {
-            #rebound
-            let #planned = #plan;
-            #bind_call
-            #private::#kind::new(#planned, #bind)
-        }
-    }
-}
-
-/// A handle's inputs: patterns are replaced by names that can be passed on, and what they bind
-/// is bound from a reference.
-fn handle_inputs(model: &Model) -> (TokenStream, TokenStream) {
-    let receiver = model.function.receiver().map(|receiver| quote!(#receiver,));
-    let (names, declared) = forwarded(model);
-    let rebound = model.params.iter().zip(&names).filter_map(|(param, (name, _))| {
-        let Param { cfg, pat, .. } = param;
-        let simple = matches!(pat, Pat::Ident(pat) if pat.subpat.is_none());
-        (!simple).then(|| quote!(#(#cfg)* let #pat = &#name;))
-    });
-    let rebound = rebound.collect();
-    (quote!(#receiver #(#declared),*), rebound)
-}
-
-struct Docs {
-    name: String,
-}
-
-impl Docs {
-    fn key(&self) -> String {
-        format!(
-            "The key of `{}(…)`, relative to the namespace: what `Cache::invalidate_key` takes. \
-             Asks for the arguments that the key uses.",
-            self.name
-        )
-    }
-
-    fn invalidate(&self) -> String {
-        format!(
-            "Removes the entry of `{}(…)`. After `Ok` no process serves a value whose load began \
-             before this call.\n\n# Errors\nWhere the store could not be told; the entry may then \
-             still be served.",
-            self.name
-        )
-    }
-
-    fn peek(&self) -> String {
-        format!(
-            "What is stored for `{}(…)`, without running the body.\n\n# Errors\nWhere the store \
-             could not be asked.",
-            self.name
-        )
-    }
-
-    fn put(&self) -> String {
-        format!(
-            "Stores a value as if `{}(…)` had just returned it; `ttl` and `cache_if` apply.\n\n\
-             # Errors\nWhere the store could not be told, or the value not be encoded.",
-            self.name
-        )
-    }
-
-    fn refresh(&self) -> String {
-        format!(
-            "Runs the body of `{}(…)` and stores its value, unless the entry is invalidated \
-             meanwhile. Returns what the function returns.",
-            self.name
-        )
-    }
-
-    fn uncached(&self) -> String {
-        format!("Runs the body of `{}(…)`; nothing is looked up, stored or counted.", self.name)
-    }
-
-    fn invalidate_all(&self) -> String {
-        format!(
-            "Removes all entries of `{}`. How many there were. Walks the whole keyspace (SCAN).\
-             \n\n# Errors\nWhere the store could not be told; some may be removed already.",
-            self.name
-        )
-    }
-
-    fn stats(&self) -> String {
-        format!("What happened to the calls of `{}` in this process.", self.name)
-    }
 }

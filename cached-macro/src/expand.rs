@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Expr, GenericParam, Type};
+use syn::{Attribute, Expr, GenericParam, Type};
 
 use crate::companion;
 use crate::function::{Body, Param, Style, mentions};
+use crate::handle;
 use crate::model::{Companion, Compress, Key, Length, Model, Ttl};
 use crate::spans::shown_at;
 use crate::template::{Capture, Part};
@@ -159,66 +160,79 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let probe = shown_at(returns, quote!(#private::Probe));
     let new = shown_at(returns, quote!(::NEW));
     let kind = shown_at(returns, quote!(#private::kind_of));
-    let parts = match place {
-        Use::Function => TokenStream::new(),
-        Use::Call | Use::Verb | Use::Key => key_parts(model, &entry),
+    let begin = quote! {
+        #begin(#probe::<#returns>#new, #kind!(#returns), #codec, #cache, #at, &[#(#generics),*])
     };
-    let mutable = (!parts.is_empty()).then(|| quote!(mut));
+    let parts = match place {
+        Use::Function => Vec::new(),
+        Use::Call | Use::Verb | Use::Key => key_parts(model),
+    };
+    if parts.iter().all(|part| part.cfg.is_empty()) {
+        let calls = parts.iter().map(|part| &part.call);
+        return quote!(#begin #(#calls)*);
+    }
+    let steps = parts.iter().map(|Step { cfg, call }| quote!(#(#cfg)* let #entry = #entry #call;));
     quote! {{
-        let #mutable #entry = #begin(
-            #probe::<#returns>#new,
-            #kind!(#returns),
-            #codec, #cache, #at, &[#(#generics),*],
-        );
-        #parts
+        let #entry = #begin;
+        #(#steps)*
         #entry
     }}
 }
 
-/// The statements that add the key's parts.
-fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
+/// One part of the key: the call that adds it, and the condition it stands under.
+struct Step<'a> {
+    cfg: &'a [Attribute],
+    call: TokenStream,
+}
+
+fn key_parts(model: &Model) -> Vec<Step<'_>> {
     match &model.key {
-        Key::Arguments(names) => model
-            .params
-            .iter()
-            .flat_map(|param| {
+        Key::Arguments(names) => {
+            let used = |param: &Param| -> Vec<TokenStream> {
                 let used = param.bindings.iter().filter(|name| names.contains(name));
-                used.map(move |name| {
-                    let Param { cfg, ty, .. } = param;
-                    let typed = param.is_impl_trait();
-                    let method = if typed { quote!(typed_arg) } else { quote!(arg) };
-                    let (method, value) = (shown_at(ty, method), shown_at(ty, quote!(&#name)));
-                    quote!(#(#cfg)* #entry.#method(#value);)
-                })
-            })
-            .collect(),
-        Key::Template(template) => {
-            let parts = template.parts.iter().map(|part| match part {
-                Part::Text(text) => quote!(#entry.text(#text);),
-                Part::Capture(Capture { root, expr }) => {
-                    let param = model.params.iter().find(|p| p.bindings.contains(root));
-                    let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
-                    let typed = param.is_some_and(Param::is_impl_trait);
-                    let method = if typed { quote!(typed_capture) } else { quote!(capture) };
-                    // A whole argument is its type's business, a field the template's.
-                    let place = match (param, expr) {
-                        (Some(param), Expr::Path(_)) => param.ty.to_token_stream(),
-                        _ => root.to_token_stream(),
-                    };
-                    let (method, reference) = (shown_at(&place, method), quote!(&#expr));
-                    let value = match expr {
-                        Expr::Path(_) => shown_at(&place, reference),
-                        _ => {
-                            let reference = shown_at(&place, quote!(&));
-                            quote!(#reference #expr)
-                        }
-                    };
-                    quote!(#(#cfg)* #entry.#method(#value);)
-                }
+                used.map(|name| argument(param, name)).collect()
+            };
+            let steps = model.params.iter().flat_map(|param| {
+                used(param).into_iter().map(|call| Step { cfg: &param.cfg, call })
             });
-            quote!(#entry.text(":"); #(#parts)*)
+            steps.collect()
+        }
+        Key::Template(template) => {
+            let begin = Step { cfg: &[], call: quote!(.text(":")) };
+            let parts = template.parts.iter().map(|part| match part {
+                Part::Text(text) => Step { cfg: &[], call: quote!(.text(#text)) },
+                Part::Capture(capture) => captured(model, capture),
+            });
+            std::iter::once(begin).chain(parts).collect()
         }
     }
+}
+
+fn argument(param: &Param, name: &Ident) -> TokenStream {
+    let method = if param.is_impl_trait() { quote!(typed_arg) } else { quote!(arg) };
+    let (method, value) = (shown_at(&param.ty, method), shown_at(&param.ty, quote!(&#name)));
+    quote!(.#method(#value))
+}
+
+fn captured<'a>(model: &'a Model, Capture { root, expr }: &Capture) -> Step<'a> {
+    let param = model.params.iter().find(|p| p.bindings.contains(root));
+    let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
+    let typed = param.is_some_and(Param::is_impl_trait);
+    let method = if typed { quote!(typed_capture) } else { quote!(capture) };
+    // A whole argument is its type's business, a field the template's.
+    let place = match (param, expr) {
+        (Some(param), Expr::Path(_)) => param.ty.to_token_stream(),
+        _ => root.to_token_stream(),
+    };
+    let (method, reference) = (shown_at(&place, method), quote!(&#expr));
+    let value = match expr {
+        Expr::Path(_) => shown_at(&place, reference),
+        _ => {
+            let reference = shown_at(&place, quote!(&));
+            quote!(#reference #expr)
+        }
+    };
+    Step { cfg, call: quote!(.#method(#value)) }
 }
 
 /// The function's identity: its static, and where it stands.
@@ -232,7 +246,7 @@ fn at(model: &Model) -> TokenStream {
             quote!(<#companion>::__site())
         }
         Companion::Handle => {
-            let site = companion::site_of_method(model);
+            let site = handle::site_of_method(model);
             quote!(Self::#site())
         }
         Companion::None => {

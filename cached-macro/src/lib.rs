@@ -8,14 +8,17 @@
 
 mod check;
 mod companion;
+mod docs;
 mod duration;
 mod errors;
 mod expand;
 mod function;
+mod handle;
 mod invalidate;
 mod model;
 mod names;
 mod neutral;
+mod options;
 mod parse;
 #[cfg(test)]
 mod snapshots;

@@ -239,8 +239,7 @@ async fn a_refresh_leaves_the_old_value_until_it_is_done() {
     on_each_store(async |cache| {
         let db = Database::new();
         scope(cache.clone(), row::put(1, &7)).await.unwrap();
-        let refreshing =
-            tokio::spawn(scope(cache.clone(), row::refresh(Arc::clone(&db), 1)));
+        let refreshing = tokio::spawn(scope(cache.clone(), row::refresh(Arc::clone(&db), 1)));
         db.a_read_has_begun().await;
         assert_eq!(in_scope(&cache)(Arc::clone(&db)).await, 7);
         db.let_all_answer();

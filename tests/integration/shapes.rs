@@ -320,7 +320,7 @@ mod arguments {
     }
 
     #[cache_result(ttl = 60)]
-    async fn conditional(id: u64, #[cfg(any())] never: u64, #[cfg(all())] always: u64) -> u64 {
+    async fn conditional(id: u64, #[cfg(any())] never: u64, #[cfg(not(any()))] always: u64) -> u64 {
         id + always
     }
 
@@ -350,7 +350,7 @@ mod arguments {
         Some(user(id))
     }
     fn is_even(user: &User) -> bool {
-        user.id % 2 == 0
+        user.id.is_multiple_of(2)
     }
 
     #[cache_result(ttl = 60)]

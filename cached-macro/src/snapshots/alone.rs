@@ -1,6 +1,5 @@
 async fn get_user(id: u64) -> Option<User> {
-    {
-        let mut entry = ::cached_runtime::__private::entry(
+    ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<Option<User>>::NEW,
             ::cached_runtime::__private::kind_of!(Option < User >),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -16,10 +15,8 @@ async fn get_user(id: u64) -> Option<User> {
                 )
             },
             &[],
-        );
-        entry.arg(&id);
-        entry
-    }
+        )
+        .arg(&id)
         .cached(::core::time::Duration::new(60u64, 0u32))
         .run(async move {
             if false {

@@ -13,8 +13,7 @@ impl Repo {
         'life0: 'async_trait,
     {
         ::std::boxed::Box::pin(async move {
-            {
-                let mut entry = ::cached_runtime::__private::entry(
+            ::cached_runtime::__private::entry(
                     ::cached_runtime::__private::Probe::<Option<User>>::NEW,
                     ::cached_runtime::__private::kind_of!(Option < User >),
                     ::core::marker::PhantomData::<
@@ -32,10 +31,8 @@ impl Repo {
                         )
                     },
                     &[],
-                );
-                entry.arg(&id);
-                entry
-            }
+                )
+                .arg(&id)
                 .cached(::core::time::Duration::new(60u64, 0u32))
                 .run(async move {
                     let body: ::core::pin::Pin<

@@ -2,8 +2,7 @@ async fn load<D: Db + ?Sized, T, const N: usize>(db: &D, (a, b): (T, T)) -> [T; 
 where
     T: Serialize + DeserializeOwned,
 {
-    {
-        let mut entry = ::cached_runtime::__private::entry(
+    ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<[T; N]>::NEW,
             ::cached_runtime::__private::kind_of!([T; N]),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -15,11 +14,9 @@ where
                 ),
                 ::cached_runtime::__private::const_name(N),
             ],
-        );
-        entry.arg(&a);
-        entry.arg(&b);
-        entry
-    }
+        )
+        .arg(&a)
+        .arg(&b)
         .cached(::core::time::Duration::new(60u64, 0u32))
         .run(async move {
             if false {
@@ -54,8 +51,7 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -67,11 +63,9 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            );
-            entry.arg(&a);
-            entry.arg(&b);
-            entry
-        }
+            )
+            .arg(&a)
+            .arg(&b)
             .key()
     }
     /**Removes the entry of `load(…)`. After `Ok` no process serves a value whose load began before this call.
@@ -86,8 +80,7 @@ Where the store could not be told; the entry may then still be served.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -99,11 +92,9 @@ Where the store could not be told; the entry may then still be served.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            );
-            entry.arg(&a);
-            entry.arg(&b);
-            entry
-        }
+            )
+            .arg(&a)
+            .arg(&b)
             .invalidate()
             .await
     }
@@ -126,8 +117,7 @@ Where the store could not be asked.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -139,11 +129,9 @@ Where the store could not be asked.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            );
-            entry.arg(&a);
-            entry.arg(&b);
-            entry
-        }
+            )
+            .arg(&a)
+            .arg(&b)
             .peek()
             .await
     }
@@ -162,8 +150,7 @@ Where the store could not be told, or the value not be encoded.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -175,11 +162,9 @@ Where the store could not be told, or the value not be encoded.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            );
-            entry.arg(&a);
-            entry.arg(&b);
-            entry
-        }
+            )
+            .arg(&a)
+            .arg(&b)
             .cached(::core::time::Duration::new(60u64, 0u32))
             .put(value)
             .await
@@ -224,8 +209,7 @@ Where the store could not be told; some may be removed already.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        {
-            let entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -237,9 +221,7 @@ Where the store could not be told; some may be removed already.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            );
-            entry
-        }
+            )
             .invalidate_all()
             .await
     }
@@ -250,8 +232,7 @@ Where the store could not be told; some may be removed already.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        {
-            let entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -263,9 +244,7 @@ Where the store could not be told; some may be removed already.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            );
-            entry
-        }
+            )
             .stats()
     }
     #[doc(hidden)]
@@ -275,8 +254,7 @@ Where the store could not be told; some may be removed already.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -288,11 +266,9 @@ Where the store could not be told; some may be removed already.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            );
-            entry.arg(&a);
-            entry.arg(&b);
-            entry
-        }
+            )
+            .arg(&a)
+            .arg(&b)
             .target()
     }
 }

@@ -1,7 +1,6 @@
 impl Repo {
     pub async fn find(&self, id: u64) -> Result<Option<User>, sqlx::Error> {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
+        ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<
                     Result<Option<User>, sqlx::Error>,
                 >::NEW,
@@ -12,13 +11,11 @@ impl Repo {
                 ::cached_runtime::__private::named(&self.cache),
                 Self::__site_find(),
                 &[],
-            );
-            entry.text(":");
-            entry.capture(&self.tenant);
-            entry.text(":");
-            entry.capture(&id);
-            entry
-        }
+            )
+            .text(":")
+            .capture(&self.tenant)
+            .text(":")
+            .capture(&id)
             .cached(::core::time::Duration::new(60u64, 0u32))
             .run(async move {
                 if false {
@@ -57,8 +54,7 @@ impl Repo {
         impl ::cached_runtime::__private::Recipe<Result<Option<User>, sqlx::Error>>,
         impl ::core::future::Future<Output = Result<Option<User>, sqlx::Error>>,
     > {
-        let plan = {
-            let mut entry = ::cached_runtime::__private::entry(
+        let plan = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<
                     Result<Option<User>, sqlx::Error>,
                 >::NEW,
@@ -69,13 +65,11 @@ impl Repo {
                 ::cached_runtime::__private::named(&self.cache),
                 Self::__site_find(),
                 &[],
-            );
-            entry.text(":");
-            entry.capture(&self.tenant);
-            entry.text(":");
-            entry.capture(&id);
-            entry
-        }
+            )
+            .text(":")
+            .capture(&self.tenant)
+            .text(":")
+            .capture(&id)
             .cached(::core::time::Duration::new(60u64, 0u32));
         let call = Self::find(self, id);
         ::cached_runtime::__private::Handle::new(plan, call)

@@ -1,5 +1,6 @@
 //! Building a cache: from settings, or from the environment.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::Cache;
@@ -26,7 +27,7 @@ use crate::store::{Failure, Store};
 /// # assert_eq!(cache.namespace(), "shop");
 /// # Ok(()) }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[must_use = "a builder builds nothing before `build`"]
 pub struct CacheBuilder {
     url: Option<String>,
@@ -136,6 +137,17 @@ impl CacheBuilder {
             None | Some("memory:" | "memory://" | "memory") => Ok(Cache::on_memory(config)),
             Some(url) => Cache::on_redis(url, config),
         }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for CacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheBuilder")
+            .field("url", &self.url.as_ref().map(|_| "…"))
+            .field("namespace", &self.namespace)
+            .field("config", &self.config)
+            .finish()
     }
 }
 

@@ -11,7 +11,7 @@ use redis::{Arg, Cmd, Pipeline, RedisError, Value};
 use tokio::sync::oneshot;
 
 use super::link::Live;
-use super::{RedisStore, scripts::unexpected};
+use super::{RedisStore, fault, scripts::unexpected};
 use crate::entry::Fence;
 use crate::io;
 
@@ -79,13 +79,17 @@ async fn send(store: RedisStore, live: Arc<Live>) {
                 let told = answer.send(value.extract_error().map_err(Lost::Error));
                 // The caller went away, and the lease was taken for nobody.
                 if told.is_err() && leased {
-                    give_up(&store, &live, pipeline.cmd_iter().skip(at).take(1));
+                    give_up(&store, Some(&live), pipeline.cmd_iter().skip(at).take(1));
                 }
             }
         }
         Ok(outcome) => {
             let error = outcome.err().unwrap_or_else(|| unexpected("a pipeline"));
             store.failed(&live, &error);
+            // The server may have taken these leases before their answers were lost.
+            if fault::ends_connection(&error) {
+                give_up(&store, None, pipeline.cmd_iter());
+            }
             for answer in pending {
                 // A caller that went away needs no answer.
                 let _ = answer.send(Err(Lost::Error(error.clone())));
@@ -95,7 +99,7 @@ async fn send(store: RedisStore, live: Arc<Live>) {
             store.unanswered(&live);
             // The server may still take these leases: the releases go behind, on the same
             // connection.
-            give_up(&store, &live, pipeline.cmd_iter());
+            give_up(&store, Some(&live), pipeline.cmd_iter());
             for answer in pending {
                 let _ = answer.send(Err(Lost::Unanswered));
             }
@@ -103,8 +107,9 @@ async fn send(store: RedisStore, live: Arc<Live>) {
     }
 }
 
-/// Gives up, in the background, the leases that these lookups took or may still take.
-fn give_up<'a>(store: &RedisStore, live: &Live, lookups: impl Iterator<Item = &'a Cmd>) {
+/// Gives up, in the background, the leases that these lookups took or may still take: behind them
+/// on their connection, or on the next one where that broke.
+fn give_up<'a>(store: &RedisStore, live: Option<&Live>, lookups: impl Iterator<Item = &'a Cmd>) {
     let Ok(io) = io::handle() else { return };
     for cmd in lookups {
         let mut arguments = cmd.args_iter().skip(1);
@@ -114,7 +119,14 @@ fn give_up<'a>(store: &RedisStore, live: &Live, lookups: impl Iterator<Item = &'
             continue;
         };
         let fence = Fence { prefix: lease.to_vec(), len: Some(lease.len()) };
-        let (store, key, mut connection) = (store.clone(), key.to_vec(), live.connection());
+        let (store, key) = (store.clone(), key.to_vec());
+        let Some(mut connection) = live.map(Live::connection) else {
+            io.spawn(async move {
+                // Where it fails, the lease's own end does the same a little later.
+                let _ = store.release_full(&key, &fence).await;
+            });
+            continue;
+        };
         io.spawn(async move {
             // After the lease's own end there is nothing left to release.
             let lease = Duration::from_millis(store.inner.lease_millis);

@@ -3,8 +3,8 @@
 //! Each operation runs on the connection of the runtime it is polled on, under one deadline that
 //! covers everything, connecting included.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -138,10 +138,14 @@ impl RedisStore {
     }
 
     pub(crate) async fn release(&self, key: &str, fence: &Fence) -> Result<bool, Failure> {
+        self.release_full(self.full(key).to_string().as_bytes(), fence).await
+    }
+
+    /// `key` in full.
+    async fn release_full(&self, key: &[u8], fence: &Fence) -> Result<bool, Failure> {
         let lease = Duration::from_millis(self.inner.lease_millis);
-        let key = self.full(key).to_string();
         self.within(lease, Patience::Waits, async |connection| {
-            self.release_on(connection, key.as_bytes(), fence).await
+            self.release_on(connection, key, fence).await
         })
         .await
     }
@@ -241,6 +245,7 @@ impl RedisStore {
     /// Sends a command that may safely be sent twice, until the deadline.
     async fn promise<T>(&self, cmd: &Cmd, read: impl Fn(Value) -> Option<T>) -> Result<T, Failure> {
         let give_up = Instant::now() + self.inner.invalidate_deadline;
+        let mut broke = None;
         loop {
             let remaining = give_up.saturating_duration_since(Instant::now());
             let reply = self
@@ -252,10 +257,17 @@ impl RedisStore {
                         Failure::new(Fault::Protocol, "an answer of an unexpected shape")
                     });
                 }
+                // What little time was left for the last try says nothing; why it was little does.
+                Err(failure) if failure.fault == Fault::Timeout => {
+                    return Err(broke.unwrap_or(failure));
+                }
                 Err(failure) if failure.fault != Fault::Unavailable => return Err(failure),
                 Err(failure) if Instant::now() >= give_up => return Err(failure),
                 // A connection that broke under the command; the next one may be a moment away.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Err(failure) => {
+                    broke = Some(failure);
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
             }
         }
     }

@@ -1,0 +1,84 @@
+//! The handle of a method, `find_cache`, and the hidden sibling that holds its static.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Pat, Type};
+
+use crate::companion::{bare, calls, forwarded, generic_names};
+use crate::expand::{Use, plan, private, site};
+use crate::function::Param;
+use crate::model::Model;
+
+/// The hidden sibling of a method that holds its static.
+pub(crate) fn site_of_method(model: &Model) -> Ident {
+    format_ident!("__site_{}", bare(&model.function.signature.ident))
+}
+
+pub(crate) fn handle(model: &Model) -> TokenStream {
+    let function = &model.function;
+    let signature = &function.signature;
+    let visibility = &function.visibility;
+    let private = private(model);
+    let (site, site_name) = (site(model), site_of_method(model));
+    let name = format_ident!("{}_cache", bare(&signature.ident), span = signature.ident.span());
+    let plan = plan(model, &Use::Verb);
+    let (forwarded, _) = forwarded(model);
+    let (bind, returns) = (Ident::new("call", Span::mixed_site()), &model.returns);
+    // Arguments may have any name.
+    let planned = Ident::new("plan", Span::mixed_site());
+    let ident = &signature.ident;
+    let mut arguments = forwarded;
+    if signature.receiver().is_some() {
+        arguments.insert(0, (crate::function::self_ident(), Vec::new()));
+    }
+    let turbofish = generic_names(model);
+    let turbofish = (!turbofish.is_empty()).then(|| quote!(::<#(#turbofish),*>));
+    let bind_call = calls(&quote!(Self::#ident #turbofish), &arguments, model.is_async(), &bind);
+    // `impl Trait` captures what it must by the rules of this crate's edition, whatever the
+    // user's is.
+    let mixed = Span::mixed_site();
+    let (call, kind) = if model.is_async() {
+        (quote_spanned!(mixed=> impl ::core::future::Future<Output = #returns>), quote!(Handle))
+    } else {
+        (quote_spanned!(mixed=> impl ::core::ops::FnOnce() -> #returns), quote!(BlockingHandle))
+    };
+    let recipe = quote_spanned!(mixed=> impl #private::Recipe<#returns>);
+    let returned: Type = syn::parse_quote!(#private::#kind<#returns, #recipe, #call>);
+    let (generics, clause) = (&signature.generics, &signature.generics.where_clause);
+    let (parameters, bare_name) = (&generics.params, bare(ident));
+    let (inputs, rebound) = handle_inputs(model);
+    let docs = format!(
+        "The entry of one call of `{bare_name}`: `invalidate`, `peek`, `put`, `refresh`, \
+         `uncached`, `key`, `invalidate_all`, `stats`."
+    );
+    quote! {
+        #[doc(hidden)]
+        fn #site_name() -> #private::At {
+            #site
+            #private::At::new(&SITE, #private::place!())
+        }
+
+        #[doc = #docs]
+        #[allow(unused, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+        #visibility fn #name<#parameters>(#inputs) -> #returned #clause {
+            #rebound
+            let #planned = #plan;
+            #bind_call
+            #private::#kind::new(#planned, #bind)
+        }
+    }
+}
+
+/// A handle's inputs: patterns are replaced by names that can be passed on, and what they bind
+/// is bound from a reference.
+fn handle_inputs(model: &Model) -> (TokenStream, TokenStream) {
+    let receiver = model.function.receiver().map(|receiver| quote!(#receiver,));
+    let (names, declared) = forwarded(model);
+    let rebound = model.params.iter().zip(&names).filter_map(|(param, (name, _))| {
+        let Param { cfg, pat, .. } = param;
+        let simple = matches!(pat, Pat::Ident(pat) if pat.subpat.is_none());
+        (!simple).then(|| quote!(#(#cfg)* let #pat = &#name;))
+    });
+    let rebound = rebound.collect();
+    (quote!(#receiver #(#declared),*), rebound)
+}

@@ -1,0 +1,285 @@
+//! Each option's value, judged by itself: a mistake is reported at the value.
+
+use proc_macro2::{Ident, Span};
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, Lit, Path, Type};
+
+use crate::check::no_argument;
+use crate::duration;
+use crate::errors::Errors;
+use crate::function::{Function, Param, self_ident};
+use crate::model::{Companion, Compress, Length, Ttl};
+use crate::names;
+use crate::parse::{self, Opt, Parsed, Value};
+use crate::template::{Kind, Template};
+
+/// The options by name, each at most once.
+pub(crate) struct Options {
+    options: Vec<Opt>,
+    /// Something was reported that may have been meant as the ttl.
+    maybe_ttl: bool,
+}
+
+impl Options {
+    pub(crate) fn sort(parsed: Parsed, errors: &Errors) -> Self {
+        let Parsed { options, incomplete: mut maybe_ttl } = parsed;
+        let mut kept: Vec<Opt> = Vec::new();
+        for option in options {
+            let name = option.name.to_string();
+            if !names::OPTIONS.contains(&name.as_str()) {
+                errors.at(&option.name, names::unknown(&name));
+                maybe_ttl |= names::means_ttl(&name);
+            } else if kept.iter().any(|known| known.name == option.name) {
+                errors.at(&option.name, format!("`{name}` is given twice; remove one"));
+            } else {
+                kept.push(option);
+            }
+        }
+        Self { options: kept, maybe_ttl }
+    }
+
+    fn get(&self, name: &str) -> Option<&Opt> {
+        self.options.iter().find(|option| option.name == name)
+    }
+
+    /// The value of an option that has one.
+    fn value(&self, name: &str, example: &str, errors: &Errors) -> Option<&Expr> {
+        let option = self.get(name)?;
+        match &option.value {
+            Value::Expr(expr) => Some(expr),
+            _ => {
+                errors.at(&option.name, format!("`{name}` needs a value: {example}"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn cache_if(&self, errors: &Errors) -> Option<Expr> {
+        let example = "`cache_if = |value| value.is_complete()`";
+        let expr = self.value("cache_if", example, errors)?;
+        if let Expr::Lit(_) = expr {
+            let message = format!("`cache_if` is a closure, or the path of a function: {example}");
+            errors.at(expr, message);
+        }
+        Some(expr.clone())
+    }
+
+    pub(crate) fn cache(&self, errors: &Errors) -> Option<Expr> {
+        let expr = self.value("cache", "`cache = self.cache`", errors)?;
+        if let Expr::Lit(_) = expr {
+            errors.at(
+                expr,
+                "`cache` is an expression for a `Cache`: `cache = self.cache`; a URL belongs into \
+                 `Cache::builder()` or the variable `CACHE_URL`",
+            );
+        }
+        Some(expr.clone())
+    }
+
+    fn text(&self, name: &str, example: &str, errors: &Errors) -> Option<&syn::LitStr> {
+        match self.value(name, example, errors)? {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text),
+            other => {
+                errors.at(other, format!("`{name}` must be text in quotes: {example}"));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn ttl(&self, errors: &Errors) -> Option<Ttl> {
+        if self.get("ttl").is_none() && !self.maybe_ttl {
+            errors.push(syn::Error::new(
+                Span::call_site(),
+                "`ttl` is missing: how long is a value good for? `ttl = 60` (seconds), \
+                 `ttl = \"5m\"`",
+            ));
+        }
+        let expr = self.value("ttl", "`ttl = 60` (seconds) or `ttl = \"5m\"`", errors)?;
+        match duration::literal(expr) {
+            Some(Ok(duration)) => Some(Ttl::Literal(duration)),
+            Some(Err(message)) => {
+                errors.at(expr, message);
+                None
+            }
+            None if matches!(expr, Expr::Closure(_)) => Some(Ttl::Closure(expr.clone())),
+            None => Some(Ttl::Expr(expr.clone())),
+        }
+    }
+
+    pub(crate) fn length(&self, name: &str, errors: &Errors) -> Option<Length> {
+        let expr =
+            self.value(name, &format!("`{name} = 5` (seconds) or `{name} = \"5s\"`"), errors)?;
+        match duration::literal(expr) {
+            Some(Ok(duration)) => Some(Length::Literal(duration)),
+            Some(Err(message)) => {
+                errors.at(expr, message);
+                None
+            }
+            None if matches!(expr, Expr::Closure(_)) => {
+                let message = format!(
+                    "`{name}` is one duration for all, not a closure: `{name} = 5` or \
+                     `{name} = \"5s\"`"
+                );
+                errors.at(expr, message);
+                None
+            }
+            None => Some(Length::Expr(expr.clone())),
+        }
+    }
+
+    pub(crate) fn template(&self, errors: &Errors) -> Option<Template> {
+        let text = self.text("key", "`key = \"{tenant}:{id}\"`", errors)?;
+        match Template::parse(text, Kind::Key) {
+            Ok(template) => Some(template),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    errors.at(text, mistake);
+                }
+                None
+            }
+        }
+    }
+
+    /// The names in `skip(…)`, those that are no argument reported.
+    pub(crate) fn skipped(
+        &self,
+        function: &Function,
+        params: &[Param],
+        errors: &Errors,
+    ) -> Vec<Ident> {
+        let Some(option) = self.get("skip") else { return Vec::new() };
+        let names = match &option.value {
+            Value::List(list) => parse::names(list.clone()),
+            _ => Ok(Vec::new()),
+        };
+        let names = match names {
+            Ok(names) if !names.is_empty() => names,
+            Ok(_) => {
+                errors.at(&option.name, "`skip` takes arguments in parentheses: `skip(db, ctx)`");
+                return Vec::new();
+            }
+            Err(error) => {
+                errors.push(error);
+                return Vec::new();
+            }
+        };
+        for (at, name) in names.iter().enumerate() {
+            if names[..at].contains(name) {
+                errors.at(name, format!("`{name}` is in `skip` twice; remove one"));
+            }
+            if *name == self_ident() {
+                if function.receiver().is_none() {
+                    errors.at(name, "this function has no `self`; remove it from `skip`");
+                }
+            } else if !params.iter().any(|param| param.bindings.contains(name)) {
+                errors.at(name, no_argument(name, function, params));
+            }
+        }
+        names
+    }
+
+    pub(crate) fn name(&self, errors: &Errors) -> Option<String> {
+        let text = self.text("name", "`name = \"users\"`", errors)?;
+        let name = text.value();
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.is_empty() {
+            errors.at(text, "`name` is empty; remove it, and the function's path is its name");
+        } else if let Some(c) = name.chars().find(|&c| !allowed(c)) {
+            errors.at(
+                text,
+                format!("{c:?} cannot stand in a name; use letters, digits, `_`, `-`, `.`"),
+            );
+        }
+        Some(name)
+    }
+
+    pub(crate) fn jitter(&self, errors: &Errors) -> Option<f64> {
+        let expr = self.value("jitter", "`jitter = 0.1`", errors)?;
+        let number = match expr {
+            Expr::Lit(ExprLit { lit: Lit::Float(float), .. }) => float.base10_parse::<f64>().ok(),
+            Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse::<f64>().ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if (0.0..1.0).contains(&number) => Some(number),
+            _ => {
+                errors.at(
+                    expr,
+                    "`jitter` is the part of the ttl that chance may take away: a number from 0 \
+                     up to, but not including, 1; `jitter = 0.1` takes away up to a tenth",
+                );
+                None
+            }
+        }
+    }
+
+    pub(crate) fn codec(&self, errors: &Errors) -> Option<Type> {
+        let option = self.get("codec")?;
+        match &option.value {
+            Value::Type(ty) => Some((**ty).clone()),
+            _ => {
+                errors.at(&option.name, "`codec` needs a type: `codec = cached_runtime::Json`");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn compress(&self, errors: &Errors) -> Option<Compress> {
+        let option = self.get("compress")?;
+        match &option.value {
+            Value::Flag => Some(Compress::Default),
+            Value::Expr(expr) => Some(Compress::From((**expr).clone())),
+            _ => {
+                let message = "`compress` stands alone, or with the bytes from which it \
+                               compresses: `compress = 4096`";
+                errors.at(&option.name, message);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn companion(&self, function: &Function, errors: &Errors) -> Companion {
+        let Some(option) = self.get("companion") else {
+            if function.receiver().is_some() {
+                return Companion::None;
+            }
+            if function.mentions_self_type() {
+                let name = &function.signature.ident;
+                let message = format!(
+                    "in an `impl` there can be no type `{name}` for `{name}::invalidate(…)`: write \
+                     `companion` for a handle `Self::{name}_cache(…)`, or `companion = false`"
+                );
+                errors.at(name, message);
+            }
+            return Companion::Type;
+        };
+        match &option.value {
+            Value::Flag => Companion::Handle,
+            Value::Expr(expr) => match &**expr {
+                Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) if on.value => Companion::Handle,
+                Expr::Lit(ExprLit { lit: Lit::Bool(_), .. }) => Companion::None,
+                other => {
+                    errors.at(other, "`companion` stands alone, or is `companion = false`");
+                    Companion::None
+                }
+            },
+            _ => {
+                errors.at(&option.name, "`companion` stands alone, or is `companion = false`");
+                Companion::None
+            }
+        }
+    }
+
+    pub(crate) fn krate(&self, errors: &Errors) -> Path {
+        let default = || syn::parse_quote!(::cached_runtime);
+        match self.value("crate", "`crate = my_crate::cached_runtime`", errors) {
+            None => default(),
+            Some(Expr::Path(path)) => path.path.clone(),
+            Some(other) => {
+                let message = "`crate` must be a path: `crate = my_crate::cached_runtime`";
+                errors.push(syn::Error::new(other.span(), message));
+                default()
+            }
+        }
+    }
+}
