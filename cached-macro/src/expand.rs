@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Expr, GenericParam, Type};
+use syn::{Expr, GenericParam, Type};
 
 use crate::companion;
 use crate::function::{Body, Param, Style, mentions};
@@ -160,61 +160,51 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let probe = shown_at(returns, quote!(#private::Probe));
     let new = shown_at(returns, quote!(::NEW));
     let kind = shown_at(returns, quote!(#private::kind_of));
-    let begin = quote! {
-        #begin(#probe::<#returns>#new, #kind!(#returns), #codec, #cache, #at, &[#(#generics),*])
-    };
     let parts = match place {
-        Use::Function => Vec::new(),
-        Use::Call | Use::Verb | Use::Key => key_parts(model),
+        Use::Function => TokenStream::new(),
+        Use::Call | Use::Verb | Use::Key => key_parts(model, &entry),
     };
-    if parts.iter().all(|part| part.cfg.is_empty()) {
-        let calls = parts.iter().map(|part| &part.call);
-        return quote!(#begin #(#calls)*);
-    }
-    let steps = parts.iter().map(|Step { cfg, call }| quote!(#(#cfg)* let #entry = #entry #call;));
+    let mutable = (!parts.is_empty()).then(|| quote!(mut));
     quote! {{
-        let #entry = #begin;
-        #(#steps)*
+        let #mutable #entry = #begin(
+            #probe::<#returns>#new,
+            #kind!(#returns),
+            #codec, #cache, #at, &[#(#generics),*],
+        );
+        #parts
         #entry
     }}
 }
 
-/// One part of the key: the call that adds it, and the condition it stands under.
-struct Step<'a> {
-    cfg: &'a [Attribute],
-    call: TokenStream,
-}
-
-fn key_parts(model: &Model) -> Vec<Step<'_>> {
+/// The statements that add the key's parts. No chain of calls: where one of them does not compile,
+/// the compiler would say so again for each that follows.
+fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
     match &model.key {
         Key::Arguments(names) => {
-            let used = |param: &Param| -> Vec<TokenStream> {
+            let used = |param: &Param| -> TokenStream {
                 let used = param.bindings.iter().filter(|name| names.contains(name));
-                used.map(|name| argument(param, name)).collect()
+                used.map(|name| argument(entry, param, name)).collect()
             };
-            let steps = model.params.iter().flat_map(|param| {
-                used(param).into_iter().map(|call| Step { cfg: &param.cfg, call })
-            });
-            steps.collect()
+            model.params.iter().map(used).collect()
         }
         Key::Template(template) => {
-            let begin = Step { cfg: &[], call: quote!(.text(":")) };
             let parts = template.parts.iter().map(|part| match part {
-                Part::Text(text) => Step { cfg: &[], call: quote!(.text(#text)) },
-                Part::Capture(capture) => captured(model, capture),
+                Part::Text(text) => quote!(#entry.text(#text);),
+                Part::Capture(capture) => captured(entry, model, capture),
             });
-            std::iter::once(begin).chain(parts).collect()
+            quote!(#entry.text(":"); #(#parts)*)
         }
     }
 }
 
-fn argument(param: &Param, name: &Ident) -> TokenStream {
+fn argument(entry: &Ident, param: &Param, name: &Ident) -> TokenStream {
+    let Param { cfg, ty, .. } = param;
     let method = if param.is_impl_trait() { quote!(typed_arg) } else { quote!(arg) };
-    let (method, value) = (shown_at(&param.ty, method), shown_at(&param.ty, quote!(&#name)));
-    quote!(.#method(#value))
+    let (method, value) = (shown_at(ty, method), shown_at(ty, quote!(&#name)));
+    quote!(#(#cfg)* #entry.#method(#value);)
 }
 
-fn captured<'a>(model: &'a Model, Capture { root, expr }: &Capture) -> Step<'a> {
+fn captured(entry: &Ident, model: &Model, Capture { root, expr }: &Capture) -> TokenStream {
     let param = model.params.iter().find(|p| p.bindings.contains(root));
     let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
     let typed = param.is_some_and(Param::is_impl_trait);
@@ -232,7 +222,7 @@ fn captured<'a>(model: &'a Model, Capture { root, expr }: &Capture) -> Step<'a> 
             quote!(#reference #expr)
         }
     };
-    Step { cfg, call: quote!(.#method(#value)) }
+    quote!(#(#cfg)* #entry.#method(#value);)
 }
 
 /// The function's identity: its static, and where it stands.

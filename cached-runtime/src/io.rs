@@ -4,11 +4,13 @@
 //! A connection dies with the runtime that made it, so what must outlive a caller's runtime
 //! lives here. The thread starts at first need and stays.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{OnceLock, mpsc};
+use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle};
+use tokio::runtime::{Builder, Handle, Id};
 
 use crate::fault::Fault;
 use crate::store::Failure;
@@ -31,6 +33,35 @@ fn start() -> Option<Handle> {
     Some(handle)
 }
 
+/// The caller's runtime, if there is one that store operations can run on: it needs timers and
+/// I/O (`enable_all`).
+pub(crate) fn here() -> Option<Handle> {
+    thread_local! {
+        /// The runtime this thread was last in, and whether it is one to use.
+        static LAST: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
+    }
+    let here = Handle::try_current().ok()?;
+    let fit = match LAST.get() {
+        Some((id, fit)) if id == here.id() => fit,
+        _ => {
+            let fit = is_fit();
+            LAST.set(Some((here.id(), fit)));
+            fit
+        }
+    };
+    fit.then_some(here)
+}
+
+/// tokio answers this question in no other way than by a panic.
+fn is_fit() -> bool {
+    std::panic::catch_unwind(|| {
+        drop(tokio::time::sleep(Duration::ZERO));
+        #[cfg(unix)]
+        drop(tokio::net::UnixDatagram::unbound());
+    })
+    .is_ok()
+}
+
 /// A store operation, ready already (the embedded store) or to be run; the one definition that
 /// async and blocking callers share.
 pub(crate) enum Task<T> {
@@ -45,11 +76,11 @@ impl<T: Send + 'static> Task<T> {
         Self::Pending(Box::pin(operation))
     }
 
-    /// Runs it on the caller's tokio runtime, or on the I/O thread where there is none.
+    /// Runs it on the caller's tokio runtime, or on the I/O thread where there is none to use.
     pub(crate) async fn wait(self) -> Result<T, Failure> {
         match self {
             Self::Ready(result) => result,
-            Self::Pending(operation) if Handle::try_current().is_ok() => operation.await,
+            Self::Pending(operation) if here().is_some() => operation.await,
             Self::Pending(operation) => match handle()?.spawn(operation).await {
                 Ok(result) => result,
                 Err(_) => Err(Failure::new(Fault::Off, "the operation was given up")),

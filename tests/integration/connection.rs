@@ -240,6 +240,18 @@ fn async_functions_on_another_executor() {
     assert_eq!(cache.stats().total.errors.len(), 0, "{}", cache.stats());
 }
 
+/// A runtime without timers and I/O cannot hold a connection; the I/O thread does it for it.
+#[test]
+fn a_runtime_without_drivers_caches_too() {
+    let server = RedisServer::start();
+    let cache = patient::builder(&server.url()).build_blocking().unwrap();
+    let bare = Builder::new_current_thread().build().unwrap();
+    bare.block_on(async {
+        assert_caches(&cache, 7).await;
+        scope(cache.clone(), square::invalidate(7)).await.unwrap();
+    });
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_serves_a_whole_runtime() {
     let server = RedisServer::start();

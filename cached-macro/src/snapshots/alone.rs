@@ -1,5 +1,6 @@
 async fn get_user(id: u64) -> Option<User> {
-    ::cached_runtime::__private::entry(
+    {
+        let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<Option<User>>::NEW,
             ::cached_runtime::__private::kind_of!(Option < User >),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -15,8 +16,10 @@ async fn get_user(id: u64) -> Option<User> {
                 )
             },
             &[],
-        )
-        .arg(&id)
+        );
+        entry.arg(&id);
+        entry
+    }
         .cached(::core::time::Duration::new(60u64, 0u32))
         .run(async move {
             if false {

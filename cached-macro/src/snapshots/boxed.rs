@@ -13,7 +13,8 @@ impl Repo {
         'life0: 'async_trait,
     {
         ::std::boxed::Box::pin(async move {
-            ::cached_runtime::__private::entry(
+            {
+                let mut entry = ::cached_runtime::__private::entry(
                     ::cached_runtime::__private::Probe::<Option<User>>::NEW,
                     ::cached_runtime::__private::kind_of!(Option < User >),
                     ::core::marker::PhantomData::<
@@ -31,8 +32,10 @@ impl Repo {
                         )
                     },
                     &[],
-                )
-                .arg(&id)
+                );
+                entry.arg(&id);
+                entry
+            }
                 .cached(::core::time::Duration::new(60u64, 0u32))
                 .run(async move {
                     let body: ::core::pin::Pin<

@@ -2,7 +2,8 @@ async fn load<D: Db + ?Sized, T, const N: usize>(db: &D, (a, b): (T, T)) -> [T; 
 where
     T: Serialize + DeserializeOwned,
 {
-    ::cached_runtime::__private::entry(
+    {
+        let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<[T; N]>::NEW,
             ::cached_runtime::__private::kind_of!([T; N]),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -14,9 +15,11 @@ where
                 ),
                 ::cached_runtime::__private::const_name(N),
             ],
-        )
-        .arg(&a)
-        .arg(&b)
+        );
+        entry.arg(&a);
+        entry.arg(&b);
+        entry
+    }
         .cached(::core::time::Duration::new(60u64, 0u32))
         .run(async move {
             if false {
@@ -51,7 +54,8 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -63,9 +67,11 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            )
-            .arg(&a)
-            .arg(&b)
+            );
+            entry.arg(&a);
+            entry.arg(&b);
+            entry
+        }
             .key()
     }
     /**Removes the entry of `load(…)`. After `Ok` no process serves a value whose load began before this call.
@@ -80,7 +86,8 @@ Where the store could not be told; the entry may then still be served.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -92,9 +99,11 @@ Where the store could not be told; the entry may then still be served.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            )
-            .arg(&a)
-            .arg(&b)
+            );
+            entry.arg(&a);
+            entry.arg(&b);
+            entry
+        }
             .invalidate()
             .await
     }
@@ -117,7 +126,8 @@ Where the store could not be asked.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -129,9 +139,11 @@ Where the store could not be asked.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            )
-            .arg(&a)
-            .arg(&b)
+            );
+            entry.arg(&a);
+            entry.arg(&b);
+            entry
+        }
             .peek()
             .await
     }
@@ -150,7 +162,8 @@ Where the store could not be told, or the value not be encoded.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -162,9 +175,11 @@ Where the store could not be told, or the value not be encoded.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            )
-            .arg(&a)
-            .arg(&b)
+            );
+            entry.arg(&a);
+            entry.arg(&b);
+            entry
+        }
             .cached(::core::time::Duration::new(60u64, 0u32))
             .put(value)
             .await
@@ -209,7 +224,8 @@ Where the store could not be told; some may be removed already.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        ::cached_runtime::__private::entry(
+        {
+            let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -221,7 +237,9 @@ Where the store could not be told; some may be removed already.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            )
+            );
+            entry
+        }
             .invalidate_all()
             .await
     }
@@ -232,7 +250,8 @@ Where the store could not be told; some may be removed already.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        ::cached_runtime::__private::entry(
+        {
+            let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -244,7 +263,9 @@ Where the store could not be told; some may be removed already.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            )
+            );
+            entry
+        }
             .stats()
     }
     #[doc(hidden)]
@@ -254,7 +275,8 @@ Where the store could not be told; some may be removed already.*/
         T: ::core::marker::Sized,
         T: Serialize + DeserializeOwned,
     {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
                 ::cached_runtime::__private::kind_of!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -266,9 +288,11 @@ Where the store could not be told; some may be removed already.*/
                     ),
                     ::cached_runtime::__private::const_name(N),
                 ],
-            )
-            .arg(&a)
-            .arg(&b)
+            );
+            entry.arg(&a);
+            entry.arg(&b);
+            entry
+        }
             .target()
     }
 }

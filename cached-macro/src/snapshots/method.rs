@@ -1,6 +1,7 @@
 impl Repo {
     pub async fn find(&self, id: u64) -> Result<Option<User>, sqlx::Error> {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<
                     Result<Option<User>, sqlx::Error>,
                 >::NEW,
@@ -11,11 +12,13 @@ impl Repo {
                 ::cached_runtime::__private::named(&self.cache),
                 Self::__site_find(),
                 &[],
-            )
-            .text(":")
-            .capture(&self.tenant)
-            .text(":")
-            .capture(&id)
+            );
+            entry.text(":");
+            entry.capture(&self.tenant);
+            entry.text(":");
+            entry.capture(&id);
+            entry
+        }
             .cached(::core::time::Duration::new(60u64, 0u32))
             .run(async move {
                 if false {
@@ -54,7 +57,8 @@ impl Repo {
         impl ::cached_runtime::__private::Recipe<Result<Option<User>, sqlx::Error>>,
         impl ::core::future::Future<Output = Result<Option<User>, sqlx::Error>>,
     > {
-        let plan = ::cached_runtime::__private::entry(
+        let plan = {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<
                     Result<Option<User>, sqlx::Error>,
                 >::NEW,
@@ -65,11 +69,13 @@ impl Repo {
                 ::cached_runtime::__private::named(&self.cache),
                 Self::__site_find(),
                 &[],
-            )
-            .text(":")
-            .capture(&self.tenant)
-            .text(":")
-            .capture(&id)
+            );
+            entry.text(":");
+            entry.capture(&self.tenant);
+            entry.text(":");
+            entry.capture(&id);
+            entry
+        }
             .cached(::core::time::Duration::new(60u64, 0u32));
         let call = Self::find(self, id);
         ::cached_runtime::__private::Handle::new(plan, call)

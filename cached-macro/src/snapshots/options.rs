@@ -1,6 +1,7 @@
 #[instrument]
 async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
-    crate::cached_runtime::__private::entry(
+    {
+        let mut entry = crate::cached_runtime::__private::entry(
             crate::cached_runtime::__private::Probe::<Result<Option<User>, Error>>::NEW,
             crate::cached_runtime::__private::kind_of!(
                 Result < Option < User >, Error >
@@ -20,12 +21,14 @@ async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
                 )
             },
             &[],
-        )
-        .text(":")
-        .text("v1:")
-        .capture(&tenant.id)
-        .text(":")
-        .capture(&id)
+        );
+        entry.text(":");
+        entry.text("v1:");
+        entry.capture(&tenant.id);
+        entry.text(":");
+        entry.capture(&id);
+        entry
+    }
         .cached_by(|user| Duration::from_secs(user.age))
         .jitter(0.1f64)
         .cache_if(User::is_complete)

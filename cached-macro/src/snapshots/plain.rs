@@ -1,14 +1,17 @@
 /// Looks a user up.
 pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
-    ::cached_runtime::__private::entry(
+    {
+        let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
             ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
             ::cached_runtime::__private::current(),
             <get_user>::__site(),
             &[],
-        )
-        .arg(&id)
+        );
+        entry.arg(&id);
+        entry
+    }
         .cached(::core::time::Duration::new(60u64, 0u32))
         .run(async move {
             if false {
@@ -40,15 +43,18 @@ impl get_user {
     }
     ///The key of `get_user(…)`, relative to the namespace: what `Cache::invalidate_key` takes. Asks for the arguments that the key uses.
     pub fn key(id: u64) -> ::cached_runtime::Key {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                 ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::nowhere(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&id)
+            );
+            entry.arg(&id);
+            entry
+        }
             .key()
     }
     /**Removes the entry of `get_user(…)`. After `Ok` no process serves a value whose load began before this call.
@@ -58,15 +64,18 @@ Where the store could not be told; the entry may then still be served.*/
     pub async fn invalidate(
         id: u64,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                 ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&id)
+            );
+            entry.arg(&id);
+            entry
+        }
             .invalidate()
             .await
     }
@@ -87,15 +96,18 @@ Where the store could not be asked.*/
         >,
         ::cached_runtime::Error,
     > {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                 ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&id)
+            );
+            entry.arg(&id);
+            entry
+        }
             .peek()
             .await
     }
@@ -112,15 +124,18 @@ Where the store could not be told, or the value not be encoded.*/
             { ::cached_runtime::__private::shape_of!(Result < User, sqlx::Error >) },
         >>::Value,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                 ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&id)
+            );
+            entry.arg(&id);
+            entry
+        }
             .cached(::core::time::Duration::new(60u64, 0u32))
             .put(value)
             .await
@@ -153,40 +168,49 @@ Where the store could not be told; some may be removed already.*/
         u64,
         ::cached_runtime::Error,
     > {
-        ::cached_runtime::__private::entry(
+        {
+            let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                 ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
+            );
+            entry
+        }
             .invalidate_all()
             .await
     }
     ///What happened to the calls of `get_user` in this process.
     pub fn stats() -> ::cached_runtime::FunctionStats {
-        ::cached_runtime::__private::entry(
+        {
+            let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                 ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
+            );
+            entry
+        }
             .stats()
     }
     #[doc(hidden)]
     pub fn __target(id: u64) -> ::cached_runtime::__private::Target {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                 ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&id)
+            );
+            entry.arg(&id);
+            entry
+        }
             .target()
     }
 }

@@ -1,13 +1,16 @@
 fn get_user<'a>(db: &Db, name: &'a str) -> User {
-    ::cached_runtime::__private::entry(
+    {
+        let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<User>::NEW,
             ::cached_runtime::__private::kind_of!(User),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
             ::cached_runtime::__private::current(),
             <get_user>::__site(),
             &[],
-        )
-        .arg(&name)
+        );
+        entry.arg(&name);
+        entry
+    }
         .cached(::core::time::Duration::new(300u64, 0u32))
         .run_blocking(|| -> User { query(db, name) })
 }
@@ -31,15 +34,18 @@ impl get_user {
     }
     ///The key of `get_user(…)`, relative to the namespace: what `Cache::invalidate_key` takes. Asks for the arguments that the key uses.
     fn key<'a>(name: &'a str) -> ::cached_runtime::Key {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
                 ::cached_runtime::__private::kind_of!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::nowhere(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&name)
+            );
+            entry.arg(&name);
+            entry
+        }
             .key()
     }
     /**Removes the entry of `get_user(…)`. After `Ok` no process serves a value whose load began before this call.
@@ -49,15 +55,18 @@ Where the store could not be told; the entry may then still be served.*/
     fn invalidate<'a>(
         name: &'a str,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
                 ::cached_runtime::__private::kind_of!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&name)
+            );
+            entry.arg(&name);
+            entry
+        }
             .invalidate_blocking()
     }
     /**What is stored for `get_user(…)`, without running the body.
@@ -74,15 +83,18 @@ Where the store could not be asked.*/
         >,
         ::cached_runtime::Error,
     > {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
                 ::cached_runtime::__private::kind_of!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&name)
+            );
+            entry.arg(&name);
+            entry
+        }
             .peek_blocking()
     }
     /**Stores a value as if `get_user(…)` had just returned it; `ttl` and `cache_if` apply.
@@ -95,15 +107,18 @@ Where the store could not be told, or the value not be encoded.*/
             { ::cached_runtime::__private::shape_of!(User) },
         >>::Value,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
                 ::cached_runtime::__private::kind_of!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&name)
+            );
+            entry.arg(&name);
+            entry
+        }
             .cached(::core::time::Duration::new(300u64, 0u32))
             .put_blocking(value)
     }
@@ -130,39 +145,48 @@ Where the store could not be told, or the value not be encoded.*/
 # Errors
 Where the store could not be told; some may be removed already.*/
     fn invalidate_all<'a>() -> ::core::result::Result<u64, ::cached_runtime::Error> {
-        ::cached_runtime::__private::entry(
+        {
+            let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
                 ::cached_runtime::__private::kind_of!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
+            );
+            entry
+        }
             .invalidate_all_blocking()
     }
     ///What happened to the calls of `get_user` in this process.
     fn stats<'a>() -> ::cached_runtime::FunctionStats {
-        ::cached_runtime::__private::entry(
+        {
+            let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
                 ::cached_runtime::__private::kind_of!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
+            );
+            entry
+        }
             .stats()
     }
     #[doc(hidden)]
     fn __target<'a>(name: &'a str) -> ::cached_runtime::__private::Target {
-        ::cached_runtime::__private::entry(
+        {
+            let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
                 ::cached_runtime::__private::kind_of!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
                 &[],
-            )
-            .arg(&name)
+            );
+            entry.arg(&name);
+            entry
+        }
             .target()
     }
 }

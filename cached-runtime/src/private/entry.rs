@@ -60,40 +60,30 @@ where
 
 impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// Adds an argument as a segment.
-    #[must_use]
-    pub fn arg<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+    pub fn arg<T: Serialize + ?Sized>(&mut self, value: &T) {
         self.builder.segment(value);
-        self
     }
 
     /// Adds an argument whose type only its value knows (`impl Trait`): the type counts too.
-    #[must_use]
-    pub fn typed_arg<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+    pub fn typed_arg<T: Serialize + ?Sized>(&mut self, value: &T) {
         self.builder.tell_apart(std::any::type_name::<T>());
         self.builder.segment(value);
-        self
     }
 
     /// As [`typed_arg`](Self::typed_arg), in a template.
-    #[must_use]
-    pub fn typed_capture<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+    pub fn typed_capture<T: Serialize + ?Sized>(&mut self, value: &T) {
         self.builder.tell_apart(std::any::type_name::<T>());
         self.builder.capture(value);
-        self
     }
 
     /// Adds a template's text.
-    #[must_use]
-    pub fn text(mut self, text: &str) -> Self {
+    pub fn text(&mut self, text: &str) {
         self.builder.literal(text);
-        self
     }
 
     /// Adds what a template captures.
-    #[must_use]
-    pub fn capture<T: Serialize + ?Sized>(mut self, value: &T) -> Self {
+    pub fn capture<T: Serialize + ?Sized>(&mut self, value: &T) {
         self.builder.capture(value);
-        self
     }
 
     fn ready(self) -> Loader<R, N> {

@@ -23,6 +23,29 @@ pub(super) enum Lost {
     Unanswered,
 }
 
+/// What a fused lookup yields.
+pub(super) enum Answer {
+    /// Nothing was there, and the lease was taken.
+    Leased(Taken),
+    Present(Vec<u8>),
+    /// No answer that the command has.
+    Unexpected,
+}
+
+/// A lease just taken. Dropped before its caller [keeps](Taken::keep) it, because the caller went
+/// away, it is given up.
+pub(super) struct Taken {
+    store: RedisStore,
+    live: Arc<Live>,
+    lookup: Option<Lookup>,
+}
+
+/// The key in full, and the lease, of a fused lookup.
+struct Lookup {
+    key: Vec<u8>,
+    fence: Fence,
+}
+
 /// The lookups that wait for the next turn.
 #[derive(Default)]
 pub(super) struct Lane {
@@ -32,7 +55,7 @@ pub(super) struct Lane {
 struct Waiting {
     /// `SET key lease NX GET PX ms`.
     cmd: Cmd,
-    answer: oneshot::Sender<Result<Value, Lost>>,
+    answer: oneshot::Sender<Result<Answer, Lost>>,
 }
 
 impl Lane {
@@ -42,7 +65,7 @@ impl Lane {
 }
 
 /// Sends a fused lookup on `live` and waits for its answer.
-pub(super) async fn ask(store: &RedisStore, live: &Arc<Live>, cmd: Cmd) -> Result<Value, Lost> {
+pub(super) async fn ask(store: &RedisStore, live: &Arc<Live>, cmd: Cmd) -> Result<Answer, Lost> {
     let (answer, answered) = oneshot::channel();
     let first = {
         let mut waiting = live.lane.waiting();
@@ -74,13 +97,10 @@ async fn send(store: RedisStore, live: Arc<Live>) {
     match tokio::time::timeout(store.inner.lookup_deadline, sending).await {
         Ok(Ok(values)) if values.len() == pending.len() => {
             live.answered();
-            for (at, (answer, value)) in pending.into_iter().zip(values).enumerate() {
-                let leased = value == Value::Nil;
-                let told = answer.send(value.extract_error().map_err(Lost::Error));
-                // The caller went away, and the lease was taken for nobody.
-                if told.is_err() && leased {
-                    give_up(&store, Some(&live), pipeline.cmd_iter().skip(at).take(1));
-                }
+            for ((answer, value), cmd) in pending.into_iter().zip(values).zip(pipeline.cmd_iter()) {
+                let value = value.extract_error().map_err(Lost::Error);
+                // A caller that went away needs no answer, and drops what it would have taken.
+                let _ = answer.send(value.map(|value| read(value, &store, &live, cmd)));
             }
         }
         Ok(outcome) => {
@@ -107,31 +127,68 @@ async fn send(store: RedisStore, live: Arc<Live>) {
     }
 }
 
-/// Gives up, in the background, the leases that these lookups took or may still take: behind them
-/// on their connection, or on the next one where that broke.
+fn read(value: Value, store: &RedisStore, live: &Arc<Live>, cmd: &Cmd) -> Answer {
+    match value {
+        Value::Nil => Answer::Leased(Taken {
+            store: store.clone(),
+            live: Arc::clone(live),
+            lookup: Lookup::of(cmd),
+        }),
+        Value::BulkString(bytes) => Answer::Present(bytes),
+        _ => Answer::Unexpected,
+    }
+}
+
+impl Taken {
+    /// The caller has it, and looks after it from here on.
+    pub(super) fn keep(mut self) {
+        self.lookup = None;
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(lookup) = self.lookup.take() {
+            lookup.give_up(&self.store, Some(&self.live));
+        }
+    }
+}
+
+/// Gives up the leases that these lookups took or may still take.
 fn give_up<'a>(store: &RedisStore, live: Option<&Live>, lookups: impl Iterator<Item = &'a Cmd>) {
-    let Ok(io) = io::handle() else { return };
-    for cmd in lookups {
+    for lookup in lookups.filter_map(Lookup::of) {
+        lookup.give_up(store, live);
+    }
+}
+
+impl Lookup {
+    fn of(cmd: &Cmd) -> Option<Self> {
         let mut arguments = cmd.args_iter().skip(1);
-        let (Some(Arg::Simple(key)), Some(Arg::Simple(lease))) =
-            (arguments.next(), arguments.next())
-        else {
-            continue;
+        let (Arg::Simple(key), Arg::Simple(lease)) = (arguments.next()?, arguments.next()?) else {
+            return None;
         };
         let fence = Fence { prefix: lease.to_vec(), len: Some(lease.len()) };
-        let (store, key) = (store.clone(), key.to_vec());
-        let Some(mut connection) = live.map(Live::connection) else {
-            io.spawn(async move {
-                // Where it fails, the lease's own end does the same a little later.
-                let _ = store.release_full(&key, &fence).await;
-            });
-            continue;
-        };
+        Some(Self { key: key.to_vec(), fence })
+    }
+
+    /// In the background: behind the lookup on its connection, so that it arrives after it, or on
+    /// the next connection where that one broke.
+    fn give_up(self, store: &RedisStore, live: Option<&Live>) {
+        let (Ok(io), store) = (io::handle(), store.clone()) else { return };
+        let Self { key, fence } = self;
+        let connection = live.map(Live::connection);
+        // Where it fails, or takes longer than the lease lives, the lease's own end does the same.
         io.spawn(async move {
-            // After the lease's own end there is nothing left to release.
-            let lease = Duration::from_millis(store.inner.lease_millis);
-            let release = store.release_on(&mut connection, &key, &fence);
-            let _ = tokio::time::timeout(lease, release).await;
+            match connection {
+                Some(mut connection) => {
+                    let lease = Duration::from_millis(store.inner.lease_millis);
+                    let release = store.release_on(&mut connection, &key, &fence);
+                    let _ = tokio::time::timeout(lease, release).await;
+                }
+                None => {
+                    let _ = store.release_full(&key, &fence).await;
+                }
+            }
         });
     }
 }

@@ -1,8 +1,8 @@
 //! One connection of one runtime, and the actor that keeps it: it connects, watches, and
 //! reconnects with backoff. Callers never connect and never wait for a reconnection.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -47,6 +47,8 @@ pub(super) struct Live {
     connection: MultiplexedConnection,
     unanswered: AtomicU32,
     gone: Notify,
+    /// Why it was given up.
+    cause: OnceLock<Failure>,
     pub(super) lane: Lane,
 }
 
@@ -65,12 +67,16 @@ impl Live {
     pub(super) fn unanswered(&self) -> bool {
         let ends = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCE;
         if ends {
-            self.give_up();
+            let detail = "the server stopped answering";
+            self.give_up(Failure::new(Fault::Timeout, detail));
         }
         ends
     }
 
-    pub(super) fn give_up(&self) {
+    /// Ends the connection; `cause` is what calls are told until there is another.
+    pub(super) fn give_up(&self, cause: Failure) {
+        // The first cause is the one.
+        let _ = self.cause.set(cause);
         self.gone.notify_one();
     }
 }
@@ -173,16 +179,18 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
                     connection,
                     unanswered: AtomicU32::new(0),
                     gone: Notify::new(),
+                    cause: OnceLock::new(),
                     lane: Lane::default(),
                 });
                 link.live.store(Some(Arc::clone(&live)));
                 link.phase.send_replace(Phase::Up);
-                let detail = tokio::select! {
-                    () = disconnected(&mut pushed) => "the connection broke",
-                    () = live.gone.notified() => "the server stopped answering",
-                };
-                let failure = Failure::new(Fault::Unavailable, detail);
-                health.failed(failure.fault, detail);
+                tokio::select! {
+                    () = disconnected(&mut pushed) => {}
+                    () = live.gone.notified() => {}
+                }
+                let broke = || Failure::new(Fault::Unavailable, "the connection broke");
+                let failure = live.cause.get().cloned().unwrap_or_else(broke);
+                health.failed(failure.fault, &failure.message);
                 link.down(failure);
                 // A connection that lasted starts the backoff anew; one that is lost as soon
                 // as it is made does not.

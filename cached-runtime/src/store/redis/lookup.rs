@@ -1,11 +1,10 @@
 //! The lookup: fused with taking the lease where the server allows it, else in two steps.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use redis::{Cmd, RedisError, Value};
 
-use super::lane::{self, Lost};
+use super::lane::{self, Answer, Lost};
 use super::link::{Link, Live};
 use super::scripts::{send, unexpected};
 use super::{Patience, RedisStore, fault};
@@ -30,19 +29,20 @@ impl RedisStore {
             Some(live) => live,
             None => self.first_connection(&link).await?,
         };
-        if self.inner.plain.load(Ordering::Relaxed) || self.writes_paused() {
+        if !self.inner.writes.fused() {
             return self.plain(key, token).await;
         }
         match lane::ask(self, &live, self.fused(key, token)).await {
-            Ok(Value::Nil) => {
+            Ok(Answer::Leased(taken)) => {
                 self.inner.endpoint.health.worked();
+                taken.keep();
                 Ok(Looked::Leased)
             }
-            Ok(Value::BulkString(bytes)) => {
+            Ok(Answer::Present(bytes)) => {
                 self.inner.endpoint.health.worked();
                 Ok(Looked::Present(bytes))
             }
-            Ok(_) => {
+            Ok(Answer::Unexpected) => {
                 let error = unexpected("SET with GET");
                 self.failed(&live, &error);
                 Err(fault::failure(&error))
@@ -88,7 +88,7 @@ impl RedisStore {
             return Err(fault::failure(error));
         }
         if fault::is_syntax_error(error) {
-            self.inner.plain.store(true, Ordering::Relaxed);
+            self.inner.writes.never_fuse();
         } else {
             self.pause_writes(error);
         }
@@ -102,7 +102,9 @@ impl RedisStore {
             get.arg("GET").arg(self.full(key));
             match send(connection, &get).await {
                 Ok(Value::BulkString(bytes)) => Ok(Looked::Present(bytes)),
-                Ok(Value::Nil) if self.writes_paused() => Ok(Looked::Unleased(self.paused_by())),
+                Ok(Value::Nil) if self.inner.writes.paused() => {
+                    Ok(Looked::Unleased(self.inner.writes.paused_by()))
+                }
                 Ok(Value::Nil) => match self.claim_on(connection, key, token).await {
                     Ok(true) => Ok(Looked::Leased),
                     Ok(false) => Ok(Looked::Unleased(None)),

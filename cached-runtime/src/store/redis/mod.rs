@@ -3,9 +3,8 @@
 //! Each operation runs on the connection of the runtime it is polled on, under one deadline that
 //! covers everything, connecting included.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, RedisWrite, ToRedisArgs, Value};
@@ -13,11 +12,13 @@ use redis::{Cmd, RedisError, RedisWrite, ToRedisArgs, Value};
 use self::endpoint::Endpoint;
 use self::link::{Link, Live};
 use self::scripts::{Scripts, send, unexpected};
+use self::writes::Writes;
 use super::Failure;
 use crate::config::Config;
 use crate::entry::{self, Fence};
 use crate::error::Error;
 use crate::fault::Fault;
+use crate::io;
 use crate::token::Token;
 
 mod endpoint;
@@ -26,11 +27,9 @@ mod health;
 mod lane;
 mod link;
 mod lookup;
+mod promise;
 mod scripts;
-
-/// After a refused write, lookups only read for this long before they try to write again.
-const WRITES_PAUSE: Duration = Duration::from_millis(500);
-const SCAN_COUNT: usize = 1000;
+mod writes;
 
 #[derive(Clone)]
 pub(crate) struct RedisStore {
@@ -45,13 +44,7 @@ struct Inner {
     invalidate_deadline: Duration,
     lease_millis: u64,
     scripts: Scripts,
-    started: Instant,
-    /// Until when, in ms since `started`, lookups only read.
-    writes_paused_until: AtomicU64,
-    /// Why.
-    paused_by: Mutex<Option<Fault>>,
-    /// The server does not know `SET … NX GET` (before version 7).
-    plain: AtomicBool,
+    writes: Writes,
 }
 
 /// Whether an operation waits for a connection that is down.
@@ -74,10 +67,7 @@ impl RedisStore {
                 invalidate_deadline: config.invalidate_deadline,
                 lease_millis: u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX),
                 scripts: Scripts::new(),
-                started: Instant::now(),
-                writes_paused_until: AtomicU64::new(0),
-                paused_by: Mutex::new(None),
-                plain: AtomicBool::new(false),
+                writes: Writes::new(),
             }),
         })
     }
@@ -88,7 +78,7 @@ impl RedisStore {
 
     /// The link of the runtime this is called on, where there is one.
     pub(super) fn link_here(&self) -> Option<Arc<Link>> {
-        tokio::runtime::Handle::try_current().ok().map(|here| self.inner.endpoint.link_of(&here))
+        io::here().map(|here| self.inner.endpoint.link_of(&here))
     }
 
     pub(crate) async fn connect(&self) -> Result<(), Failure> {
@@ -199,79 +189,6 @@ impl RedisStore {
         .await
     }
 
-    pub(crate) async fn delete(&self, keys: &[String]) -> Result<u64, Failure> {
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        let mut cmd = Cmd::new();
-        cmd.arg("DEL");
-        for key in keys {
-            cmd.arg(self.full(key));
-        }
-        self.promise(&cmd, |reply| match reply {
-            Value::Int(count) => Some(u64::try_from(count).unwrap_or(0)),
-            _ => None,
-        })
-        .await
-    }
-
-    /// SCAN and UNLINK, never KEYS. SCAN returns each key that is there from its beginning to
-    /// its end, so what stood when this was called is gone when it returns.
-    pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
-        let pattern = self.full(pattern).to_string();
-        let (mut cursor, mut removed) = (b"0".to_vec(), 0);
-        loop {
-            let mut scan = Cmd::new();
-            scan.arg("SCAN").arg(&cursor[..]).arg("MATCH").arg(&pattern);
-            scan.arg("COUNT").arg(SCAN_COUNT);
-            let (next, keys) = self.promise(&scan, scanned).await?;
-            if !keys.is_empty() {
-                let mut unlink = Cmd::new();
-                unlink.arg("UNLINK").arg(keys);
-                removed += self
-                    .promise(&unlink, |reply| match reply {
-                        Value::Int(count) => Some(u64::try_from(count).unwrap_or(0)),
-                        _ => None,
-                    })
-                    .await?;
-            }
-            if next == b"0" {
-                return Ok(removed);
-            }
-            cursor = next;
-        }
-    }
-
-    /// Sends a command that may safely be sent twice, until the deadline.
-    async fn promise<T>(&self, cmd: &Cmd, read: impl Fn(Value) -> Option<T>) -> Result<T, Failure> {
-        let give_up = Instant::now() + self.inner.invalidate_deadline;
-        let mut broke = None;
-        loop {
-            let remaining = give_up.saturating_duration_since(Instant::now());
-            let reply = self
-                .within(remaining, Patience::Waits, async |connection| send(connection, cmd).await)
-                .await;
-            match reply {
-                Ok(reply) => {
-                    return read(reply).ok_or_else(|| {
-                        Failure::new(Fault::Protocol, "an answer of an unexpected shape")
-                    });
-                }
-                // What little time was left for the last try says nothing; why it was little does.
-                Err(failure) if failure.fault == Fault::Timeout => {
-                    return Err(broke.unwrap_or(failure));
-                }
-                Err(failure) if failure.fault != Fault::Unavailable => return Err(failure),
-                Err(failure) if Instant::now() >= give_up => return Err(failure),
-                // A connection that broke under the command; the next one may be a moment away.
-                Err(failure) => {
-                    broke = Some(failure);
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            }
-        }
-    }
-
     /// One deadline around everything: the connection, where it must be waited for, and the
     /// operation. What fails is told to the link and to the log of state changes.
     async fn within<T>(
@@ -316,7 +233,7 @@ impl RedisStore {
     fn failed(&self, live: &Live, error: &RedisError) {
         let fault = fault::classify(error);
         if fault::ends_connection(error) {
-            live.give_up();
+            live.give_up(fault::failure(error));
         } else {
             live.answered();
         }
@@ -325,23 +242,10 @@ impl RedisStore {
         }
     }
 
-    fn writes_paused(&self) -> bool {
-        let now = u64::try_from(self.inner.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let until = self.inner.writes_paused_until.load(Ordering::Relaxed);
-        until != 0 && now < until
-    }
-
-    /// Why writes are paused, or were last.
-    fn paused_by(&self) -> Option<Fault> {
-        *self.inner.paused_by.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+    /// The server refused a write whose reads still hold.
     fn pause_writes(&self, error: &RedisError) {
         let fault = fault::classify(error);
-        *self.inner.paused_by.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-        let until = self.inner.started.elapsed() + WRITES_PAUSE;
-        let until = u64::try_from(until.as_millis()).unwrap_or(u64::MAX);
-        self.inner.writes_paused_until.store(until, Ordering::Relaxed);
+        self.inner.writes.pause(fault);
         self.inner.endpoint.health.failed(fault, error.category());
     }
 
@@ -379,15 +283,4 @@ fn exact_len(fence: &Fence) -> String {
 
 fn millis(duration: Duration) -> String {
     duration.as_millis().to_string()
-}
-
-/// The cursor and the keys of a SCAN's answer.
-fn scanned(reply: Value) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-    let Value::Array(parts) = reply else { return None };
-    let [Value::BulkString(cursor), Value::Array(keys)] = <[Value; 2]>::try_from(parts).ok()?
-    else {
-        return None;
-    };
-    let key = |key| if let Value::BulkString(bytes) = key { Some(bytes) } else { None };
-    Some((cursor, keys.into_iter().map(key).collect::<Option<_>>()?))
 }
