@@ -88,8 +88,9 @@ impl Store {
         match self {
             Self::Memory(store) => Ok(store.lookup(key, token)),
             // The hot path: no box and no copy of the key.
-            Self::Redis(store) => match store.link_here() {
-                Some(link) => store.lookup_on(link, key, token).await,
+            Self::Redis(store) => match store.live_here() {
+                Some(live) => store.lookup_on(live, key, token).await,
+                // Not up, or on no runtime that can hold a connection.
                 None => self.lookup_task(key, token).wait().await,
             },
             Self::Off(failure) => Err(failure.clone()),

@@ -3,6 +3,8 @@
 //! A connection lives and dies with the runtime that made it, so each runtime gets its own, and
 //! one cache serves several runtimes.
 
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,10 +14,12 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 
 use super::health::Health;
-use super::link::Link;
+use super::link::{Link, Live};
 use crate::error::Error;
 
 pub(super) struct Endpoint {
+    /// Tells endpoints apart, also those of one address.
+    id: u64,
     client: Client,
     pub(super) health: Arc<Health>,
     links: RwLock<Vec<Known>>,
@@ -34,7 +38,9 @@ impl Endpoint {
         let client = Client::open(info).map_err(|error| {
             Error::config(format!("the URL is not usable: {}", error.category()))
         })?;
-        Ok(Self { client, health, links: RwLock::new(Vec::new()) })
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, client, health, links: RwLock::new(Vec::new()) })
     }
 
     /// The link of the runtime this is called on; made, with its actor, at first use.
@@ -43,6 +49,24 @@ impl Endpoint {
     /// Never where it is called inside a tokio runtime, which its callers make sure of.
     pub(super) fn link(&self) -> Arc<Link> {
         self.link_of(&Handle::current())
+    }
+
+    /// The connection of the runtime this is called on, if it is up: the way of each hit. The
+    /// link this thread used last is found without a lock.
+    pub(super) fn live_of(&self, runtime: &Handle) -> Option<Arc<Live>> {
+        thread_local! {
+            static LAST: RefCell<Option<(u64, Id, Arc<Link>)>> = const { RefCell::new(None) };
+        }
+        let id = runtime.id();
+        LAST.with_borrow_mut(|last| match last {
+            Some((endpoint, last_id, link)) if *endpoint == self.id && *last_id == id => {
+                link.live_now()
+            }
+            _ => {
+                let (_, _, link) = last.insert((self.id, id, self.link_of(runtime)));
+                link.live_now()
+            }
+        })
     }
 
     /// The link of a runtime.

@@ -33,7 +33,7 @@ enum Phase {
     Down(Failure),
 }
 
-pub(in crate::store) struct Link {
+pub(super) struct Link {
     live: ArcSwapOption<Live>,
     phase: watch::Sender<Phase>,
     /// Wakes the actor from its pause.
@@ -43,7 +43,7 @@ pub(in crate::store) struct Link {
 }
 
 /// A connection that is up.
-pub(super) struct Live {
+pub(in crate::store) struct Live {
     connection: MultiplexedConnection,
     unanswered: AtomicU32,
     gone: Notify,

@@ -16,19 +16,20 @@ use crate::token::Token;
 impl RedisStore {
     /// Looks up on the link of the runtime this is polled on.
     pub(crate) async fn lookup(&self, key: &str, token: &Token) -> Result<Looked, Failure> {
-        self.lookup_on(self.inner.endpoint.link(), key, token).await
-    }
-
-    pub(in crate::store) async fn lookup_on(
-        &self,
-        link: Arc<Link>,
-        key: &str,
-        token: &Token,
-    ) -> Result<Looked, Failure> {
+        let link = self.inner.endpoint.link();
         let live = match link.live_now() {
             Some(live) => live,
             None => self.first_connection(&link).await?,
         };
+        self.lookup_on(live, key, token).await
+    }
+
+    pub(in crate::store) async fn lookup_on(
+        &self,
+        live: Arc<Live>,
+        key: &str,
+        token: &Token,
+    ) -> Result<Looked, Failure> {
         if !self.inner.writes.fused() {
             return self.plain(key, token).await;
         }

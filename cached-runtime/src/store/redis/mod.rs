@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, RedisWrite, ToRedisArgs, Value};
 
 use self::endpoint::Endpoint;
-use self::link::{Link, Live};
+use self::link::Live;
 use self::scripts::{Scripts, send, unexpected};
 use self::writes::Writes;
 use super::Failure;
@@ -76,9 +76,9 @@ impl RedisStore {
         self.inner.endpoint.health.server()
     }
 
-    /// The link of the runtime this is called on, where there is one.
-    pub(super) fn link_here(&self) -> Option<Arc<Link>> {
-        io::here().map(|here| self.inner.endpoint.link_of(&here))
+    /// The connection of the runtime this is called on, where there is one that is up.
+    pub(super) fn live_here(&self) -> Option<Arc<Live>> {
+        self.inner.endpoint.live_of(&io::here()?)
     }
 
     pub(crate) async fn connect(&self) -> Result<(), Failure> {
