@@ -22,6 +22,11 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
     let skipped = options.skipped(&function, &params, errors);
     check_captures(template.as_ref(), &skipped, &function, &params, errors);
     check_receiver(template.as_ref(), &skipped, &function, errors);
+    if template.is_some() {
+        check_template_names_something(template.as_ref(), &skipped, &params, &options, errors);
+    } else {
+        check_mutable_arguments(&skipped, &params, errors);
+    }
 
     let key = match template {
         Some(template) => Key::Template(template),
@@ -185,6 +190,45 @@ pub(crate) fn no_argument(name: &Ident, function: &Function, params: &[Param]) -
             "`{function_name}` has no argument `{name}`; its arguments are `{}`",
             known.join("`, `")
         ),
+    }
+}
+
+/// A template of text alone is one entry for all arguments.
+fn check_template_names_something(
+    template: Option<&Template>,
+    skipped: &[Ident],
+    params: &[Param],
+    options: &Options,
+    errors: &Errors,
+) {
+    if template.is_some_and(|template| template.captures().next().is_some()) {
+        return;
+    }
+    let mut left = params.iter().flat_map(|param| &param.bindings).filter(|b| !skipped.contains(b));
+    if let (Some(argument), Some(key)) = (left.next(), options.given("key")) {
+        errors.at(
+            key,
+            format!(
+                "this key names no argument, so that all calls would share one entry: write \
+                 `{{{argument}}}` into it, or `skip({argument})` where the result does not depend \
+                 on it (for the first part of the key there is `name`)"
+            ),
+        );
+    }
+}
+
+/// What a body writes through `&mut` would not be written when the value comes from the cache.
+fn check_mutable_arguments(skipped: &[Ident], params: &[Param], errors: &Errors) {
+    for param in params {
+        let mutable = matches!(&param.ty, Type::Reference(r) if r.mutability.is_some());
+        if mutable && param.bindings.iter().any(|name| !skipped.contains(name)) {
+            errors.at(
+                &param.ty,
+                "what the function writes through `&mut` would not be written when the value \
+                 comes from the cache: take `&`, or `skip` it where it is only a means, such as \
+                 a connection",
+            );
+        }
     }
 }
 

@@ -50,6 +50,8 @@ fn function(model: &Model) -> TokenStream {
     };
     quote! {
         #(#attributes)*
+        // The body keeps its braces, inside ours.
+        #[allow(unused_braces)]
         #visibility #signature {
             #call
         }
@@ -261,9 +263,19 @@ pub(crate) fn site(model: &Model) -> TokenStream {
 fn key_signature(model: &Model) -> String {
     match &model.key {
         Key::Arguments(names) => {
+            // Their names as well, so that `(from, to)` is not `(to, from)`; but functions that
+            // share a `name` may call their arguments what they like.
             let used = model.params.iter().filter(|p| p.bindings.iter().any(|b| names.contains(b)));
-            let types = used.map(|param| spelled(param.ty.to_token_stream()));
-            types.collect::<Vec<_>>().join(", ")
+            let spell = |param: &Param| {
+                let ty = spelled(param.ty.to_token_stream());
+                if model.name.is_some() {
+                    return ty;
+                }
+                let names = param.bindings.iter().filter(|name| names.contains(name));
+                let names: Vec<String> = names.map(ToString::to_string).collect();
+                format!("{}: {ty}", names.join(" "))
+            };
+            used.map(spell).collect::<Vec<_>>().join(", ")
         }
         Key::Template(template) => {
             let part = |part: &Part| match part {

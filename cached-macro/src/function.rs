@@ -141,16 +141,13 @@ impl Function {
     }
 }
 
-/// The names that a pattern binds, as long as they look like variables.
+/// The names that a pattern binds, whatever their case: leaving one out would leave it out of the
+/// key. (`Unit` in `Unit: Unit` binds nothing, and stands in the key as the value it is.)
 fn bindings(pat: &Pat) -> Vec<Ident> {
     struct Names(Vec<Ident>);
     impl<'a> Visit<'a> for Names {
         fn visit_pat_ident(&mut self, pat: &'a PatIdent) {
-            // `Unit` in `Unit: Unit` matches a value and binds nothing.
-            let variable = !pat.ident.to_string().starts_with(char::is_uppercase);
-            if variable || pat.subpat.is_some() {
-                self.0.push(pat.ident.clone());
-            }
+            self.0.push(pat.ident.clone());
             visit::visit_pat_ident(self, pat);
         }
     }

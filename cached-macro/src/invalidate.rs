@@ -96,6 +96,7 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
     let Function { attributes, visibility, signature, .. } = function;
     quote! {
         #(#attributes)*
+        #[allow(unused_braces)]
         #visibility #signature {
             #call
         }

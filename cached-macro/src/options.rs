@@ -38,6 +38,11 @@ impl Options {
         Self { options: kept, maybe_ttl }
     }
 
+    /// The name of an option, where it is given: to point at.
+    pub(crate) fn given(&self, name: &str) -> Option<&Ident> {
+        self.get(name).map(|option| &option.name)
+    }
+
     fn get(&self, name: &str) -> Option<&Opt> {
         self.options.iter().find(|option| option.name == name)
     }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::error::Error;
 
+/// The longest deadline, and the longest lease.
+const LONGEST: Duration = Duration::from_secs(3600);
+
 /// Which built-in codec a function without `codec` uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DefaultCodec {
@@ -52,15 +55,15 @@ impl Config {
             ("commit_deadline", self.commit_deadline),
             ("invalidate_deadline", self.invalidate_deadline),
         ] {
-            if duration < Duration::from_millis(1) {
+            if !(Duration::from_millis(1)..=LONGEST).contains(&duration) {
                 return Err(Error::config(format!(
-                    "`{name}` is {duration:?}; it must be at least 1 ms"
+                    "`{name}` is {duration:?}; it must be from 1 ms to an hour"
                 )));
             }
         }
-        if self.lease < Duration::from_millis(10) {
+        if !(Duration::from_millis(10)..=LONGEST).contains(&self.lease) {
             return Err(Error::config(format!(
-                "`lease` is {:?}; it must be at least 10 ms (5 s is the default)",
+                "`lease` is {:?}; it must be from 10 ms to an hour (5 s is the default)",
                 self.lease
             )));
         }

@@ -1,6 +1,7 @@
 //! Which function a call belongs to: one [`Site`] per attribute, one [`Function`] per
 //! instantiation of it.
 
+use std::any::TypeId;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,6 +28,8 @@ pub struct Function {
     site: &'static Site,
     path: &'static str,
     generics: Box<[String]>,
+    /// Of the values' type.
+    data: TypeId,
     /// The first segment of its keys, which is also its name in statistics.
     pub(crate) segment: String,
     /// Of path (or name), signature and value type.
@@ -83,16 +86,16 @@ impl Site {
         generics: &[Cow<'static, str>],
     ) -> &'static Function {
         let first = self.first.get_or_init(|| self.register::<D>(place, generics));
-        if first.is(place.path, generics) {
+        if first.is::<D>(place.path, generics) {
             return first;
         }
         let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = others.iter().find(|other| other.is(place.path, generics)) {
+        if let Some(known) = others.iter().find(|other| other.is::<D>(place.path, generics)) {
             return known;
         }
         drop(others);
         let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = others.iter().find(|other| other.is(place.path, generics)) {
+        if let Some(known) = others.iter().find(|other| other.is::<D>(place.path, generics)) {
             return known;
         }
         let function = self.register::<D>(place, generics);
@@ -113,7 +116,7 @@ impl Site {
         let identity = format!("{segment}\n{}", self.signature);
         let fingerprint =
             xxh3_64(identity.as_bytes()).rotate_left(17) ^ fingerprint::of_type::<D>();
-        let name_taken = self.name.is_none() && !claim(&segment, self);
+        let name_taken = self.name.is_none() && !claim(&segment, self, typeid::of::<D>());
         if name_taken {
             tracing::error!(
                 function = segment,
@@ -124,6 +127,7 @@ impl Site {
         Box::leak(Box::new(Function {
             site: self,
             path: place.path,
+            data: typeid::of::<D>(),
             generics: names.into_iter().map(ToOwned::to_owned).collect(),
             segment,
             fingerprint,
@@ -139,20 +143,23 @@ fn next_index() -> usize {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Whether `site` may use `segment`, which the first to ask owns. An explicit `name` is shared
-/// on purpose and does not ask.
-fn claim(segment: &str, site: &'static Site) -> bool {
-    static OWNERS: Mutex<Option<HashMap<String, usize>>> = Mutex::new(None);
-    let address = std::ptr::from_ref(site).addr();
+/// Whether `site`, with values of type `data`, may use `segment`, which the first to ask owns. An
+/// explicit `name` is shared on purpose and does not ask.
+fn claim(segment: &str, site: &'static Site, data: TypeId) -> bool {
+    static OWNERS: Mutex<Option<HashMap<String, (usize, TypeId)>>> = Mutex::new(None);
+    let owner = (std::ptr::from_ref(site).addr(), data);
     let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
     let owners = owners.get_or_insert_default();
-    *owners.entry(segment.to_owned()).or_insert(address) == address
+    *owners.entry(segment.to_owned()).or_insert(owner) == owner
 }
 
 impl Function {
-    fn is(&self, path: &'static str, generics: &[Cow<'static, str>]) -> bool {
+    /// Names alone do not do: two types, of two blocks or of two versions of a crate, can have the
+    /// same.
+    fn is<D>(&self, path: &'static str, generics: &[Cow<'static, str>]) -> bool {
         // The same literal mostly has the same address; the text decides.
-        (std::ptr::eq(self.path, path) || self.path == path)
+        self.data == typeid::of::<D>()
+            && (std::ptr::eq(self.path, path) || self.path == path)
             && self.generics.len() == generics.len()
             && self.generics.iter().zip(generics).all(|(known, asked)| known == asked)
     }

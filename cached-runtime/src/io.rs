@@ -11,6 +11,7 @@ use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Id};
+use tokio::task::JoinHandle;
 
 use crate::fault::Fault;
 use crate::store::Failure;
@@ -81,9 +82,17 @@ impl<T: Send + 'static> Task<T> {
         match self {
             Self::Ready(result) => result,
             Self::Pending(operation) if here().is_some() => operation.await,
-            Self::Pending(operation) => match handle()?.spawn(operation).await {
-                Ok(result) => result,
-                Err(_) => Err(Failure::new(Fault::Off, "the operation was given up")),
+            pending @ Self::Pending(_) => pending.start().done().await,
+        }
+    }
+
+    /// Starts it on the I/O thread, where it goes on to its end also if nobody waits for it.
+    pub(crate) fn start(self) -> Started<T> {
+        match self {
+            Self::Ready(result) => Started::Done(result),
+            Self::Pending(operation) => match handle() {
+                Ok(io) => Started::Running(io.spawn(operation)),
+                Err(failure) => Started::Done(Err(failure)),
             },
         }
     }
@@ -103,5 +112,22 @@ impl<T: Send + 'static> Task<T> {
         receiver
             .recv()
             .unwrap_or_else(|_| Err(Failure::new(Fault::Off, "the operation was given up")))
+    }
+}
+
+/// An operation under way.
+pub(crate) enum Started<T> {
+    Done(Result<T, Failure>),
+    Running(JoinHandle<Result<T, Failure>>),
+}
+
+impl<T> Started<T> {
+    pub(crate) async fn done(self) -> Result<T, Failure> {
+        match self {
+            Self::Done(result) => result,
+            Self::Running(operation) => operation
+                .await
+                .unwrap_or_else(|_| Err(Failure::new(Fault::Off, "the operation was given up"))),
+        }
     }
 }

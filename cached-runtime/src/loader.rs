@@ -118,14 +118,11 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         }
     }
 
-    /// A lookup for `refresh`, to be waited for or blocked on.
-    pub(crate) fn observe(&self) -> (token::Token, Task<Looked>) {
+    /// A lookup for `refresh`, to be waited for or blocked on; none where there is no usable key.
+    pub(crate) fn observe(&self) -> Option<(token::Token, Task<Looked>)> {
         let token = token::fresh();
-        let task = match self.usable_key() {
-            Some(key) => self.cache.store().lookup_task(key.as_str(), &token),
-            None => Task::Ready(Err(Failure::new(Fault::Key, "there is no usable key"))),
-        };
-        (token, task)
+        let key = self.usable_key()?;
+        Some((token, self.cache.store().lookup_task(key.as_str(), &token)))
     }
 
     fn claimed(&self, key: &Key, token: &token::Token, claimed: Result<bool, Failure>) -> Fill {
@@ -217,15 +214,28 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         }
     }
 
-    pub(crate) async fn settle(&self, committing: Option<Committing>) {
-        if let Some(Committing { task, lease }) = committing {
-            self.cache.committed(self.function, task.wait().await, lease);
+    /// Waits for a commit. A `refresh` whose value was refused, because another call stored an
+    /// older one meanwhile or the entry was invalidated, leaves nothing behind that is older.
+    pub(crate) async fn settle(&self, purpose: Purpose, committing: Option<Committing>) {
+        let Some(Committing { task, lease }) = committing else { return };
+        let stored = self.cache.committed(self.function, task.wait().await, lease);
+        if let (Purpose::Refresh, false, Ok(key)) = (purpose, stored, &self.key) {
+            self.forgotten(self.forget(key).wait().await);
         }
     }
 
-    pub(crate) fn settle_blocking(&self, committing: Option<Committing>) {
-        if let Some(Committing { task, lease }) = committing {
-            self.cache.committed(self.function, task.block(), lease);
+    /// As [`settle`](Self::settle), blocking this thread.
+    pub(crate) fn settle_blocking(&self, purpose: Purpose, committing: Option<Committing>) {
+        let Some(Committing { task, lease }) = committing else { return };
+        let stored = self.cache.committed(self.function, task.block(), lease);
+        if let (Purpose::Refresh, false, Ok(key)) = (purpose, stored, &self.key) {
+            self.forgotten(self.forget(key).block());
+        }
+    }
+
+    fn forgotten(&self, outcome: Result<(), Failure>) {
+        if let Err(failure) = outcome {
+            self.cache.counters(self.function, |counters| counters.fault(failure.fault));
         }
     }
 
@@ -233,7 +243,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     /// there: it is out of date.
     pub(crate) fn put(&self, data: &R::Data, terms: Terms) -> Result<Task<()>, Error> {
         let what = "the value is not stored";
-        let key = self.checked_key(what)?;
+        let key = self.own_key(what)?;
         let Terms { ttl, jitter, compress } = terms;
         let unwritten = Unwritten {
             content: Content::Value,
@@ -294,8 +304,17 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     }
 
     pub(crate) fn reading(&self) -> Result<Task<Option<Vec<u8>>>, Error> {
-        let key = self.checked_key("the cache could not be read")?;
+        let key = self.own_key("the cache could not be read")?;
         Ok(self.cache.store().read(key.as_str()))
+    }
+
+    /// The key of an entry that is this function's own: `put` and `peek` must not touch another's.
+    fn own_key(&self, what: &str) -> Result<&Key, Error> {
+        if self.function.name_taken {
+            let why = "another function has the same name; give this one its own with `name`";
+            return Err(Failure::new(Fault::NameTaken, why).into_error(what));
+        }
+        self.checked_key(what)
     }
 
     fn checked_key(&self, what: &str) -> Result<&Key, Error> {

@@ -270,12 +270,20 @@ pub mod by_type {
 #[macro_export]
 macro_rules! __cached_shape {
     ($first:ty) => {{
-        use $crate::__private::Probe;
+        // Nothing is named here that could be a type of the user's.
         #[allow(unused_imports)]
-        use $crate::__private::by_type::{Other as _, Peel, shape};
-        type Second = <$first as Peel<{ Probe::<$first>::LAYER }>>::Inner;
-        type Third = <Second as Peel<{ Probe::<Second>::LAYER }>>::Inner;
-        shape(Probe::<$first>::LAYER, Probe::<Second>::LAYER, Probe::<Third>::LAYER)
+        use $crate::__private::by_type::Other as _;
+        type __CachedSecond = <$first as $crate::__private::by_type::Peel<
+            { $crate::__private::Probe::<$first>::LAYER },
+        >>::Inner;
+        type __CachedThird = <__CachedSecond as $crate::__private::by_type::Peel<
+            { $crate::__private::Probe::<__CachedSecond>::LAYER },
+        >>::Inner;
+        $crate::__private::by_type::shape(
+            $crate::__private::Probe::<$first>::LAYER,
+            $crate::__private::Probe::<__CachedSecond>::LAYER,
+            $crate::__private::Probe::<__CachedThird>::LAYER,
+        )
     }};
 }
 

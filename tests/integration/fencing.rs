@@ -470,3 +470,61 @@ mod lease {
         }
     }
 }
+
+#[cache_result(ttl = 60, skip(database))]
+async fn refreshed_row(database: Arc<Database>) -> u64 {
+    database.read().await
+}
+
+/// A refresh that began after a fill must not lose to it: what the older one stores meanwhile is
+/// gone when the refresh returns.
+#[tokio::test]
+async fn a_refresh_does_not_lose_to_an_older_fill() {
+    on_each_store(async |cache| {
+        let database = Database::new();
+        let old = tokio::spawn(scope(cache.clone(), refreshed_row(database.clone())));
+        database.begun.acquire().await.unwrap().forget();
+        database.row.store(2, Ordering::SeqCst);
+        let refresh = scope(cache.clone(), refreshed_row::refresh(database.clone()));
+        let refresh = tokio::spawn(refresh);
+        database.begun.acquire().await.unwrap().forget();
+        // The semaphore is fair: the older read answers first, and its value is stored.
+        database.answers.add_permits(1);
+        assert_eq!(old.await.unwrap(), 1);
+        database.answers.add_permits(1);
+        assert_eq!(refresh.await.unwrap(), 2);
+        database.answers.add_permits(1);
+        let now = scope(cache, refreshed_row(database)).await;
+        assert_eq!(now, 2, "not the older fill's value");
+    })
+    .await;
+}
+
+/// A writer whose caller goes away while it invalidates has written; the entry must go all the
+/// same.
+#[tokio::test]
+async fn a_cancelled_writer_invalidates_all_the_same() {
+    #[cache_result(ttl = 60)]
+    async fn name(id: u64) -> u64 {
+        id
+    }
+    #[cache_invalidate(name(id))]
+    async fn rename(id: u64) -> Result<(), ()> {
+        let _ = id;
+        Ok(())
+    }
+
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let cache = patient::builder(&proxy.url()).build().await.unwrap();
+    scope(cache.clone(), name(7)).await;
+    assert_eq!(server.keys().len(), 1);
+    // With the way cut, the invalidation has not been sent when its caller goes away.
+    proxy.set(Wire::Refuse);
+    proxy.cut();
+    let writer = tokio::time::timeout(Duration::from_millis(50), scope(cache.clone(), rename(7)));
+    assert!(writer.await.is_err(), "it was cancelled while it invalidated");
+    assert_eq!(server.keys().len(), 1);
+    proxy.set(Wire::Pass);
+    eventually(LONG, async || server.keys().is_empty()).await;
+}

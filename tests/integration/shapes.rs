@@ -410,6 +410,69 @@ mod arguments {
         value
     }
 
+    #[cache_result(ttl = 60)]
+    #[allow(non_snake_case)]
+    async fn energy(T: u64, V: u64) -> u64 {
+        1000 * T + V
+    }
+
+    /// Names decide nothing: an argument in upper case is an argument.
+    #[tokio::test]
+    async fn arguments_in_upper_case_are_part_of_the_key() {
+        scope(Cache::memory(), async {
+            assert_eq!((energy(1, 2).await, energy(3, 4).await), (1002, 3004));
+            assert!(energy::key(1, 2).as_str().ends_with("energy:1:2"));
+        })
+        .await;
+    }
+
+    /// A user's types may have the names of ours.
+    #[tokio::test]
+    async fn types_with_names_of_generated_code() {
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct Probe(u8);
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        struct Second(u8);
+        #[cache_result(ttl = 60)]
+        async fn probe(id: u8) -> Probe {
+            Probe(id)
+        }
+        #[cache_result(ttl = 60)]
+        async fn second(id: u8) -> Result<Option<Second>, Probe> {
+            Ok(Some(Second(id)))
+        }
+        once!(probe(1));
+        once!(second(1));
+    }
+
+    /// Two types of one name are two types.
+    #[tokio::test]
+    async fn types_of_one_name_do_not_share_entries() {
+        #[cache_result(ttl = 60)]
+        async fn load<T: Serialize + DeserializeOwned + From<u8> + Send + Sync>(id: u8) -> T {
+            T::from(id)
+        }
+        macro_rules! block_with_a_row {
+            ($field:ident) => {{
+                #[derive(Debug, Serialize, Deserialize)]
+                struct Row {
+                    #[serde(default)]
+                    $field: u8,
+                }
+                impl From<u8> for Row {
+                    fn from($field: u8) -> Self {
+                        Self { $field }
+                    }
+                }
+                load::<Row>(5).await.$field
+            }};
+        }
+        scope(Cache::memory(), async {
+            assert_eq!((block_with_a_row!(cents), block_with_a_row!(euros)), (5, 5));
+        })
+        .await;
+    }
+
     /// The error is not `Send`, the future is: it never holds the error across an await.
     #[tokio::test]
     async fn futures_stay_send() {

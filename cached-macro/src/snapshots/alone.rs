@@ -1,3 +1,4 @@
+#[allow(unused_braces)]
 async fn get_user(id: u64) -> Option<User> {
     {
         let mut entry = ::cached_runtime::__private::entry(
@@ -8,7 +9,7 @@ async fn get_user(id: u64) -> Option<User> {
             {
                 static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
                     ::core::option::Option::None,
-                    "u64",
+                    "id: u64",
                 );
                 ::cached_runtime::__private::At::new(
                     &SITE,

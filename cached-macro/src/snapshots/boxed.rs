@@ -1,4 +1,5 @@
 impl Repo {
+    #[allow(unused_braces)]
     fn find<'life0, 'async_trait>(
         &'life0 self,
         id: u64,
@@ -24,7 +25,7 @@ impl Repo {
                     {
                         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
                             ::core::option::Option::None,
-                            "u64",
+                            "id: u64",
                         );
                         ::cached_runtime::__private::At::new(
                             &SITE,

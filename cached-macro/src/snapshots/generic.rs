@@ -1,3 +1,4 @@
+#[allow(unused_braces)]
 async fn load<D: Db + ?Sized, T, const N: usize>(db: &D, (a, b): (T, T)) -> [T; N]
 where
     T: Serialize + DeserializeOwned,
@@ -40,7 +41,7 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
     fn __site() -> ::cached_runtime::__private::At {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::None,
-            "(T,T)",
+            "a b: (T,T)",
         );
         ::cached_runtime::__private::At::new(
             &SITE,

@@ -1,4 +1,5 @@
 impl Repo {
+    #[allow(unused_braces)]
     async fn rename(&mut self, id: u64, name: String) -> Result<(), Error> {
         let mut invalidation = ::cached_runtime::__private::Invalidation::of(
             "rename",

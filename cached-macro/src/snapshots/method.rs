@@ -1,4 +1,5 @@
 impl Repo {
+    #[allow(unused_braces)]
     pub async fn find(&self, id: u64) -> Result<Option<User>, sqlx::Error> {
         {
             let mut entry = ::cached_runtime::__private::entry(

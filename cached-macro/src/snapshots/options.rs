@@ -1,4 +1,5 @@
 #[instrument]
+#[allow(unused_braces)]
 async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
     {
         let mut entry = crate::cached_runtime::__private::entry(

@@ -1,4 +1,5 @@
 /// Looks a user up.
+#[allow(unused_braces)]
 pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
     {
         let mut entry = ::cached_runtime::__private::entry(
@@ -34,7 +35,7 @@ impl get_user {
     pub fn __site() -> ::cached_runtime::__private::At {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::None,
-            "u64",
+            "id: u64",
         );
         ::cached_runtime::__private::At::new(
             &SITE,

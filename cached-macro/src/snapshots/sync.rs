@@ -1,3 +1,4 @@
+#[allow(unused_braces)]
 fn get_user<'a>(db: &Db, name: &'a str) -> User {
     {
         let mut entry = ::cached_runtime::__private::entry(
@@ -25,7 +26,7 @@ impl get_user {
     fn __site() -> ::cached_runtime::__private::At {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::None,
-            "&'a str",
+            "name: &'a str",
         );
         ::cached_runtime::__private::At::new(
             &SITE,

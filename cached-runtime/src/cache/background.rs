@@ -13,10 +13,18 @@ use crate::entry::Fence;
 use crate::io;
 use crate::store::Store;
 
-#[derive(Default)]
 pub(crate) struct Background {
+    /// Closed from the start: it takes tasks all the same, and can be waited for any time.
     tasks: TaskTracker,
     keeper: Arc<Keeper>,
+}
+
+impl Default for Background {
+    fn default() -> Self {
+        let tasks = TaskTracker::new();
+        tasks.close();
+        Self { tasks, keeper: Arc::default() }
+    }
 }
 
 /// The leases that this process holds, and the one task that renews them while there are any.
@@ -41,9 +49,7 @@ struct Kept {
 impl Background {
     /// Until no work is under way.
     pub(super) async fn idle(&self) {
-        self.tasks.close();
         self.tasks.wait().await;
-        self.tasks.reopen();
     }
 }
 

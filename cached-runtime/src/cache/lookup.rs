@@ -174,13 +174,18 @@ impl Cache {
     /// Counts why a value was not stored, and says it once.
     pub(crate) fn not_written(&self, function: &'static Function, failure: &Failure) {
         let first = self.counters(function, |counters| counters.fault(failure.fault));
-        if first && matches!(failure.fault, Fault::Unencodable | Fault::TooLarge) {
-            tracing::warn!(
-                function = function.segment,
-                reason = failure.message,
+        if !first {
+            return;
+        }
+        let (function, reason) = (&function.segment, &failure.message);
+        match failure.fault {
+            Fault::Unencodable => tracing::warn!(
+                function,
+                reason,
                 "a value is not cached: it would not come back as it is (`codec = Postcard` \
                  carries floats that are not finite, nested options and any map keys)"
-            );
+            ),
+            _ => tracing::warn!(function, reason, "a value is not cached"),
         }
     }
 
@@ -191,13 +196,14 @@ impl Cache {
         Some(Committing { task, lease })
     }
 
-    /// Counts a commit's outcome. Where it is not known, the lease is given up behind it.
+    /// Counts a commit's outcome, and says whether the value is stored. Where that is not known,
+    /// the lease is given up behind it.
     pub(crate) fn committed(
         &self,
         function: &'static Function,
         outcome: Result<bool, Failure>,
         lease: Option<Lease>,
-    ) {
+    ) -> bool {
         match outcome {
             Ok(stored) => {
                 if let Some(lease) = lease {
@@ -206,9 +212,11 @@ impl Cache {
                 if !stored {
                     self.counters(function, Counters::write_refused);
                 }
+                stored
             }
             Err(failure) => {
                 self.counters(function, |counters| counters.fault(failure.fault));
+                false
             }
         }
     }

@@ -94,7 +94,10 @@ impl Cache {
         Self::on_memory(Config::default())
     }
 
-    fn on_memory(config: Config) -> Self {
+    fn on_memory(mut config: Config) -> Self {
+        // What the store could never hold is refused, and counted, before it gets there.
+        let largest = MemoryStore::largest_value(config.memory_capacity);
+        config.max_value_bytes = config.max_value_bytes.min(largest);
         let store = MemoryStore::new(config.memory_capacity, config.clock.clone());
         Self::of(Store::Memory(store), config)
     }
@@ -178,6 +181,11 @@ impl Cache {
     #[must_use]
     pub fn namespace(&self) -> &str {
         &self.inner.config.namespace
+    }
+
+    /// Whether both are clones of one cache.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 use super::faithful::{Rules, check};
 use super::{Codec, CodecError};
 
-/// JSON, by `serde_json`: readable with `redis-cli`, and the default.
+/// JSON, by `serde_json`: the default. With `redis-cli` it reads well behind the entry's 80 bytes
+/// of header.
 ///
 /// JSON cannot tell `Some(None)` from `None`, has no NaN and no infinities, and wants map keys
 /// that read as text. Values with these are not stored (counted as

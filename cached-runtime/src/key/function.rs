@@ -47,13 +47,7 @@ pub(crate) fn function_segment(path: &str, generics: &[&str]) -> String {
         }
         render(part, &mut out);
     }
-    for (at, argument) in generics.iter().enumerate() {
-        out.push(if at == 0 { '<' } else { ',' });
-        render(&strip_lifetimes(argument), &mut out);
-    }
-    if !generics.is_empty() {
-        out.push('>');
-    }
+    list(generics, &mut out);
     out
 }
 
@@ -72,7 +66,20 @@ pub(crate) fn named_segment(name: &str, here: &str, path: &str, generics: &[&str
     let generic = here_parts.split_last().is_some_and(|(_, owner)| shared(owner));
     let owner = if provided || generic { owner_of(function_parts(&path)) } else { None };
     let all: Vec<&str> = owner.as_deref().into_iter().chain(generics.iter().copied()).collect();
-    function_segment(name, &all)
+    let mut out = name.to_owned();
+    list(&all, &mut out);
+    out
+}
+
+/// Writes `<a,b>`, or nothing.
+fn list(generics: &[&str], out: &mut String) {
+    for (at, argument) in generics.iter().enumerate() {
+        out.push(if at == 0 { '<' } else { ',' });
+        render(&strip_lifetimes(argument), out);
+    }
+    if !generics.is_empty() {
+        out.push('>');
+    }
 }
 
 /// Whether a generic list in the part holds a `_` in place of an argument.
@@ -279,6 +286,10 @@ mod tests {
             ("a::T::f::here", "<a::R as a::T>::f::{{closure}}", &[], "n<<a.R_as_a.T>>"),
         ] {
             assert_eq!(named_segment("n", here, path, generics), expected, "{path}");
+        }
+        // A name is a name, whatever the probe's own parts are called.
+        for name in ["here", "__site", "__site_x"] {
+            assert_eq!(named_segment(name, "a::f::here", "a::f::{{closure}}", &[]), name);
         }
     }
 

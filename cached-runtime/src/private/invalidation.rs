@@ -17,10 +17,6 @@ pub struct Target {
 }
 
 impl Target {
-    fn deleting(&self) -> Task<u64> {
-        self.cache.store().delete(vec![self.key.as_str().to_owned()])
-    }
-
     pub(super) fn new(cache: Cache, function: &'static Function, key: Key) -> Self {
         Self { cache, function: Some(function), key }
     }
@@ -113,40 +109,63 @@ impl Invalidation {
         result
     }
 
-    /// Removes everything; what fails is logged, and counted where the function is known.
+    /// Removes everything; what fails is logged, and counted where the function is known. Begun, it
+    /// is carried out also where the caller goes away: the data has been written.
     async fn run(self) {
-        for target in &self.entries {
-            self.report(Some(target), target.deleting().wait().await);
-        }
-        for pattern in &self.patterns {
-            self.report(None, self.cache.store().sweep(pattern).wait().await);
+        let removals = self.removals().into_iter();
+        let started: Vec<_> = removals.map(|(task, functions)| (task.start(), functions)).collect();
+        for (removal, functions) in started {
+            self.report(&functions, removal.done().await);
         }
     }
 
     /// As [`run`](Self::run), blocking.
     fn run_blocking(self) {
-        for target in &self.entries {
-            self.report(Some(target), target.deleting().block());
-        }
-        for pattern in &self.patterns {
-            self.report(None, self.cache.store().sweep(pattern).block());
+        for (task, functions) in self.removals() {
+            self.report(&functions, task.block());
         }
     }
 
-    fn report(&self, target: Option<&Target>, outcome: Result<u64, Failure>) {
+    /// One deletion for all keys of a cache, under one deadline; then the patterns.
+    fn removals(&self) -> Vec<(Task<u64>, Vec<Owner>)> {
+        let mut by_cache: Vec<(&Cache, Vec<String>, Vec<Owner>)> = Vec::new();
+        for Target { cache, function, key } in &self.entries {
+            let at = by_cache.iter().position(|(known, ..)| known.is_same(cache));
+            let at = at.unwrap_or_else(|| {
+                by_cache.push((cache, Vec::new(), Vec::new()));
+                by_cache.len() - 1
+            });
+            if let Some((_, keys, functions)) = by_cache.get_mut(at) {
+                keys.push(key.as_str().to_owned());
+                functions.extend(function.map(|function| (cache.clone(), function)));
+            }
+        }
+        let keys = by_cache
+            .into_iter()
+            .map(|(cache, keys, functions)| (cache.store().delete(keys), functions));
+        let patterns = self.patterns.iter();
+        let patterns = patterns.map(|pattern| (self.cache.store().sweep(pattern), Vec::new()));
+        keys.chain(patterns).collect()
+    }
+
+    fn report(&self, functions: &[Owner], outcome: Result<u64, Failure>) {
         let Err(failure) = outcome else { return };
-        if let Some(Target { cache, function: Some(function), .. }) = target {
+        for (cache, function) in functions {
             cache.counters(function, |counters| counters.fault(failure.fault));
         }
+        let functions: Vec<&str> = functions.iter().map(|(_, f)| f.segment.as_str()).collect();
         tracing::error!(
             function = self.function,
-            target = target.map_or("a pattern", |target| target.key.as_str()),
+            entries_of = functions.join(", "),
             reason = failure.message,
             "the data was written, but the cache could not be told: it may serve the old value \
              until its ttl ends"
         );
     }
 }
+
+/// Whose entry was to be removed.
+type Owner = (Cache, &'static Function);
 
 /// A template being filled in.
 pub struct Template(KeyBuilder);

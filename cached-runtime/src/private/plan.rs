@@ -145,9 +145,11 @@ where
             },
             Some(Mode::Uncached) => Start::Uncached,
             Some(Mode::Refresh) => {
-                let (token, task) = self.loader.observe();
-                let looked = task.wait().await;
-                Start::Body(self.loader.refreshing(looked, token), Purpose::Refresh)
+                let fill = match self.loader.observe() {
+                    Some((token, task)) => self.loader.refreshing(task.wait().await, token),
+                    None => Fill::Bypass,
+                };
+                Start::Body(fill, Purpose::Refresh)
             }
         }
     }
@@ -160,9 +162,11 @@ where
             },
             Some(Mode::Uncached) => Start::Uncached,
             Some(Mode::Refresh) => {
-                let (token, task) = self.loader.observe();
-                let looked = task.block();
-                Start::Body(self.loader.refreshing(looked, token), Purpose::Refresh)
+                let fill = match self.loader.observe() {
+                    Some((token, task)) => self.loader.refreshing(task.block(), token),
+                    None => Fill::Bypass,
+                };
+                Start::Body(fill, Purpose::Refresh)
             }
         }
     }
@@ -221,12 +225,12 @@ where
         match kept {
             Kept::Value(value) => {
                 let committing = self.commit_value(fill, &value, took);
-                self.loader.settle(committing).await;
+                self.loader.settle(purpose, committing).await;
                 R::close(Opened::Value(value))
             }
             Kept::Absent(absence) => {
                 let committing = self.commit_none(fill, took);
-                self.loader.settle(committing).await;
+                self.loader.settle(purpose, committing).await;
                 R::close(Opened::Absent(absence))
             }
         }
@@ -248,7 +252,7 @@ where
             Opened::Absent(_) => self.commit_none(fill, took),
             Opened::Failed(_) => None,
         };
-        self.loader.settle_blocking(committing);
+        self.loader.settle_blocking(purpose, committing);
         R::close(opened)
     }
 }
@@ -271,7 +275,7 @@ where
         let opened = body.await.open();
         let took = started.elapsed();
         let committing = self.outcome(fill, purpose, &opened, took);
-        self.loader.settle(committing).await;
+        self.loader.settle(purpose, committing).await;
         R::close(opened)
     }
 
@@ -286,7 +290,7 @@ where
         let opened = body().open();
         let took = started.elapsed();
         let committing = self.outcome(fill, purpose, &opened, took);
-        self.loader.settle_blocking(committing);
+        self.loader.settle_blocking(purpose, committing);
         R::close(opened)
     }
 

@@ -54,6 +54,11 @@ impl MemoryStore {
         }
     }
 
+    /// The largest value that a store of this capacity holds, keys of usual length assumed.
+    pub(crate) fn largest_value(capacity: usize) -> usize {
+        (capacity / SHARDS).saturating_sub(4 * OVERHEAD)
+    }
+
     pub(crate) fn lookup(&self, key: &str, token: &Token) -> Looked {
         let mut shard = self.shard(key);
         if let Some(value) = shard.live(key, self.now()) {
@@ -159,11 +164,15 @@ impl Shard {
     }
 
     fn insert(&mut self, key: &str, value: Vec<u8>, expires: Option<Duration>, capacity: usize) {
+        if weight(key, &value) > capacity {
+            // It would drive out everything else, and then itself.
+            self.remove(key);
+            return;
+        }
         self.bytes += weight(key, &value);
         if let Some((old_key, old)) = self.entries.push(key.into(), Slot { value, expires }) {
             self.bytes -= weight(&old_key, &old.value);
         }
-        // The newest entry goes as well where it alone is more than the shard may hold.
         while self.bytes > capacity {
             let Some((key, slot)) = self.entries.pop_lru() else { break };
             self.bytes -= weight(&key, &slot.value);

@@ -219,3 +219,16 @@ fn one_of_many_threads_fills_a_key() {
         assert_eq!((leases.into_inner(), commits.into_inner()), (1, 1));
     }
 }
+
+/// One value too large for the store must not drive out all the others.
+#[test]
+fn a_value_that_cannot_fit_takes_nothing_else_with_it() {
+    let store = MemoryStore::new(64 << 10, Clock::manual());
+    for at in 0..20 {
+        store.put(&format!("small:{at}"), vec![0; 10], Duration::from_secs(60));
+    }
+    for at in 0..64 {
+        store.put(&format!("large:{at}"), vec![0; 8 << 10], Duration::from_secs(60));
+    }
+    assert_eq!((store.sweep("small:*"), store.sweep("large:*")), (20, 0));
+}

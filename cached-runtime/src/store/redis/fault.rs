@@ -27,11 +27,14 @@ pub(super) fn classify(error: &RedisError) -> Fault {
     }
 }
 
-/// The redis crate's text names commands and server answers, never values: a server's error
-/// text is not controlled by cached data.
+/// A sentence without data: where a server quotes a command's arguments back, which hold keys,
+/// its text ends before them.
 pub(super) fn failure(error: &RedisError) -> Failure {
     let fault = classify(error);
     let mut text = error.to_string();
+    if let Some(quoted) = text.find(", with args") {
+        text.truncate(quoted);
+    }
     if text.len() > 200 {
         let end = (0..=200).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);

@@ -1,7 +1,7 @@
 //! One connection of one runtime, and the actor that keeps it: it connects, watches, and
 //! reconnects with backoff. Callers never connect and never wait for a reconnection.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// hole, which no error ever reports.
 const SILENCE: u32 = 3;
 
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Debug, Clone)]
 enum Phase {
     /// Nothing is known yet; callers wait, within their deadline.
@@ -45,6 +47,8 @@ pub(super) struct Link {
 /// A connection that is up.
 pub(in crate::store) struct Live {
     connection: MultiplexedConnection,
+    /// Tells this connection from the ones before and after it.
+    serial: u64,
     unanswered: AtomicU32,
     gone: Notify,
     /// Why it was given up.
@@ -55,6 +59,10 @@ pub(in crate::store) struct Live {
 impl Live {
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
+    }
+
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
     }
 
     pub(super) fn answered(&self) {
@@ -177,6 +185,7 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
                 let since = Instant::now();
                 let live = Arc::new(Live {
                     connection,
+                    serial: SERIAL.fetch_add(1, Ordering::Relaxed),
                     unanswered: AtomicU32::new(0),
                     gone: Notify::new(),
                     cause: OnceLock::new(),
@@ -208,7 +217,9 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
         attempt = attempt.saturating_add(1);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = farewell.0.hurry.notified() => {}
+            // Whoever waits is served soon, but a server that closes each connection at once is
+            // not to be stormed.
+            () = farewell.0.hurry.notified() => tokio::time::sleep(pause.min(FIRST_PAUSE)).await,
         }
     }
 }

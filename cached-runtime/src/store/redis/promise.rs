@@ -30,6 +30,7 @@ impl RedisStore {
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
         let pattern = self.full(pattern).to_string();
         let (mut cursor, mut removed) = (b"0".to_vec(), 0);
+        let mut scanning = self.serial();
         loop {
             let mut scan = Cmd::new();
             scan.arg("SCAN").arg(&cursor[..]).arg("MATCH").arg(&pattern);
@@ -40,11 +41,23 @@ impl RedisStore {
                 unlink.arg("UNLINK").arg(keys);
                 removed += self.promise(&unlink, |reply| count(&reply)).await?;
             }
+            // A cursor means something to the server that gave it only: after a reconnection, which
+            // may lead to another one, the walk begins anew.
+            let serial = self.serial();
+            if serial != scanning {
+                (scanning, cursor) = (serial, b"0".to_vec());
+                continue;
+            }
             if next == b"0" {
                 return Ok(removed);
             }
             cursor = next;
         }
+    }
+
+    /// Which connection is up.
+    fn serial(&self) -> Option<u64> {
+        self.inner.endpoint.link().live_now().map(|live| live.serial())
     }
 
     /// Sends a command that may safely be sent twice, until the deadline.
