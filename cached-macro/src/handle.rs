@@ -59,7 +59,7 @@ pub(crate) fn handle(model: &Model) -> TokenStream {
         }
 
         #[doc = #docs]
-        #[allow(unused, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+        #[allow(unused, nonstandard_style, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
         #visibility fn #name<#parameters>(#inputs) -> #returned #clause {
             #rebound
             let #planned = #plan;

@@ -441,8 +441,8 @@ mod arguments {
         async fn second(id: u8) -> Result<Option<Second>, Probe> {
             Ok(Some(Second(id)))
         }
-        once!(probe(1));
-        once!(second(1));
+        assert_eq!(once!(probe(1)), Probe(1));
+        assert_eq!(once!(second(1)), Ok(Some(Second(1))));
     }
 
     /// Two types of one name are two types.

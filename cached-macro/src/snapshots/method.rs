@@ -45,6 +45,7 @@ impl Repo {
     ///The entry of one call of `find`: `invalidate`, `peek`, `put`, `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.
     #[allow(
         unused,
+        nonstandard_style,
         unused_qualifications,
         clippy::all,
         clippy::pedantic,

@@ -66,7 +66,7 @@ macro_rules! __cached_companion {
         }
 
         $(#[$of_impl])*
-        #[allow(unused, unused_lifetimes, single_use_lifetimes, unused_qualifications)]
+        #[allow(unused, nonstandard_style, unused_lifetimes, single_use_lifetimes, unused_qualifications)]
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         impl<$($declared)*> $name<$($arguments)*> { $($verbs)* }
     };
