@@ -15,6 +15,13 @@ use super::{RedisStore, fault, scripts::unexpected};
 use crate::entry::Fence;
 use crate::io;
 
+/// Answers are told in this many parts, with a turn of the runtime between them: what the callers
+/// of one part ask next is on its way to the server while the next part is told. Told all at once,
+/// client and server would work by turns instead of together.
+const PARTS: usize = 4;
+/// Fewer callers than this are no part of their own.
+const SMALLEST_PART: usize = 4;
+
 /// How a lookup failed.
 pub(super) enum Lost {
     /// The server or the connection said so.
@@ -97,7 +104,12 @@ async fn send(store: RedisStore, live: Arc<Live>) {
     match tokio::time::timeout(store.inner.lookup_deadline, sending).await {
         Ok(Ok(values)) if values.len() == pending.len() => {
             live.answered();
-            for ((answer, value), cmd) in pending.into_iter().zip(values).zip(pipeline.cmd_iter()) {
+            let part = pending.len().div_ceil(PARTS).max(SMALLEST_PART);
+            let answers = pending.into_iter().zip(values).zip(pipeline.cmd_iter());
+            for (at, ((answer, value), cmd)) in answers.enumerate() {
+                if at > 0 && at % part == 0 {
+                    tokio::task::yield_now().await;
+                }
                 let value = value.extract_error().map_err(Lost::Error);
                 // A caller that went away needs no answer, and drops what it would have taken.
                 let _ = answer.send(value.map(|value| read(value, &store, &live, cmd)));
