@@ -324,7 +324,31 @@ mod arguments {
         id + always
     }
 
-    /// Documented, instrumented, and returning a future.
+    #[tracing::instrument]
+    #[cache_result(ttl = 60)]
+    async fn traced_around(id: u64) -> u64 {
+        id
+    }
+
+    #[cache_result(ttl = 60)]
+    #[tracing::instrument(skip(id), fields(asked = id))]
+    async fn traced_inside(id: u64) -> Result<u64, std::fmt::Error> {
+        Ok(id)
+    }
+
+    #[tokio::test]
+    async fn other_attributes_stay() {
+        assert_eq!(once!(traced_around(1)), 1);
+        assert_eq!(once!(traced_inside(1)), Ok(1));
+        scope(Cache::memory(), async {
+            assert_eq!(traced_around::refresh(2).await, 2);
+            assert_eq!(traced_around::peek(2).await.unwrap(), Some(2));
+            assert_eq!(traced_inside::uncached(2).await, Ok(2));
+        })
+        .await;
+    }
+
+    /// Documented, and returning a future.
     #[cache_result(ttl = 60)]
     fn returns_future(id: u64) -> impl Future<Output = User> + Send {
         async move { user(id) }

@@ -24,6 +24,17 @@ impl Cache {
     /// Makes this the cache of all functions that name no other. Once per program, before the
     /// first call of a cached function.
     ///
+    /// ```standalone_crate
+    /// use cached_runtime::{Cache, ErrorKind, global};
+    ///
+    /// # fn main() -> Result<(), cached_runtime::Error> {
+    /// Cache::memory().install()?;
+    /// assert_eq!(global().namespace(), "cache");
+    /// let again = Cache::memory().install();
+    /// assert_eq!(again.map_err(|error| error.kind()), Err(ErrorKind::AlreadyInstalled));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::AlreadyInstalled`] where one is installed already, or a cached function was
     /// called before and took the environment's.
