@@ -22,10 +22,9 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
     let skipped = options.skipped(&function, &params, errors);
     check_captures(template.as_ref(), &skipped, &function, &params, errors);
     check_receiver(template.as_ref(), &skipped, &function, errors);
-    if template.is_some() {
-        check_template_names_something(template.as_ref(), &skipped, &params, &options, errors);
-    } else {
-        check_mutable_arguments(&skipped, &params, errors);
+    match &template {
+        Some(template) => check_names_argument(template, &skipped, &params, &options, errors),
+        None => check_mutable_arguments(&skipped, &params, errors),
     }
 
     let key = match template {
@@ -194,14 +193,14 @@ pub(crate) fn no_argument(name: &Ident, function: &Function, params: &[Param]) -
 }
 
 /// A template of text alone is one entry for all arguments.
-fn check_template_names_something(
-    template: Option<&Template>,
+fn check_names_argument(
+    template: &Template,
     skipped: &[Ident],
     params: &[Param],
     options: &Options,
     errors: &Errors,
 ) {
-    if template.is_some_and(|template| template.captures().next().is_some()) {
+    if template.captures().next().is_some() {
         return;
     }
     let mut left = params.iter().flat_map(|param| &param.bindings).filter(|b| !skipped.contains(b));
@@ -220,8 +219,9 @@ fn check_template_names_something(
 /// What a body writes through `&mut` would not be written when the value comes from the cache.
 fn check_mutable_arguments(skipped: &[Ident], params: &[Param], errors: &Errors) {
     for param in params {
-        let mutable = matches!(&param.ty, Type::Reference(r) if r.mutability.is_some());
-        if mutable && param.bindings.iter().any(|name| !skipped.contains(name)) {
+        if is_mutable_reference(&param.ty)
+            && param.bindings.iter().any(|name| !skipped.contains(name))
+        {
             errors.at(
                 &param.ty,
                 "what the function writes through `&mut` would not be written when the value \
@@ -230,6 +230,10 @@ fn check_mutable_arguments(skipped: &[Ident], params: &[Param], errors: &Errors)
             );
         }
     }
+}
+
+fn is_mutable_reference(ty: &Type) -> bool {
+    matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
 }
 
 fn check_receiver(
@@ -241,9 +245,7 @@ fn check_receiver(
     let Some(receiver) = function.receiver() else { return };
     let by_mut_reference = match &receiver.kind {
         syn::ReceiverKind::Reference(_, _, mutability) => mutability.is_some(),
-        syn::ReceiverKind::Typed(_, ty) => {
-            matches!(&**ty, Type::Reference(reference) if reference.mutability.is_some())
-        }
+        syn::ReceiverKind::Typed(_, ty) => is_mutable_reference(ty),
         _ => false,
     };
     if by_mut_reference {

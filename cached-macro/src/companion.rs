@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, GenericParam, Pat, TypeParamBound};
+use syn::{Attribute, GenericParam, TypeParamBound};
 
 use crate::docs::Docs;
 use crate::expand::{Use, entry, plan, private, site};
@@ -260,10 +260,8 @@ fn declared(params: &[&Param]) -> Vec<TokenStream> {
 /// the declarations.
 pub(crate) fn forwarded(model: &Model) -> (Vec<(Ident, Vec<Attribute>)>, Vec<TokenStream>) {
     let named = model.params.iter().enumerate().map(|(at, param)| {
-        let name = match &param.pat {
-            Pat::Ident(pat) if pat.subpat.is_none() => pat.ident.clone(),
-            _ => format_ident!("arg{}", at, span = Span::mixed_site()),
-        };
+        let unnamed = || format_ident!("arg{}", at, span = Span::mixed_site());
+        let name = param.name().cloned().unwrap_or_else(unnamed);
         let (cfg, ty) = (&param.cfg, &param.ty);
         let declaration = quote!(#(#cfg)* #name: #ty);
         ((name, param.cfg.clone()), declaration)

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Expr, GenericParam, Type};
+use syn::{Expr, GenericParam, ReturnType, Type};
 
 use crate::companion;
-use crate::function::{Body, Param, Style, mentions};
+use crate::function::{Body, Function, Param, Style, mentions};
 use crate::handle;
 use crate::model::{Companion, Compress, Key, Length, Model, Ttl};
 use crate::spans::shown_at;
@@ -22,44 +22,72 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
 
 fn function(model: &Model) -> TokenStream {
     let function = &model.function;
-    let (attributes, visibility) = (&function.attributes, &function.visibility);
-    let signature = &function.signature;
     let Body::Block(body) = &function.body else { return function.to_token_stream() };
     let returns = &model.returns;
     let private = private(model);
     let plan = plan(model, &Use::Call);
-    let typed = typed(&private, returns);
+    let deferred = deferred(&private, function, model.style, returns, body);
     let call = match model.style {
-        Style::Sync => quote!(#plan.run_blocking(|| -> #returns #body)),
-        Style::Async => quote!(#plan.run(async move { #typed #body }).await),
-        Style::Future => quote!(async move {
-            #plan.run(async move { #body.await }).await
-        }),
-        Style::Boxed => {
-            let boxed = match &signature.output {
-                syn::ReturnType::Type(_, boxed) => boxed.to_token_stream(),
-                syn::ReturnType::Default => quote!(_),
-            };
-            quote!(::std::boxed::Box::pin(async move {
-                #plan.run(async move {
-                    let body: #boxed = #body;
-                    body.await
-                }).await
-            }))
+        Style::Sync => quote!(#plan.run_blocking(#deferred)),
+        _ => quote!(#plan.run(#deferred).await),
+    };
+    rewritten(function, model.style, &call)
+}
+
+/// The body for the runtime to run or not: a closure, or a future.
+pub(crate) fn deferred(
+    private: &TokenStream,
+    function: &Function,
+    style: Style,
+    returns: &Type,
+    body: &Group,
+) -> TokenStream {
+    let output = &function.signature.output;
+    match (style, output) {
+        (Style::Sync, ReturnType::Default) => quote!(|| #body),
+        (Style::Sync, ReturnType::Type(..)) => quote!(|| -> #returns #body),
+        (Style::Async, _) => {
+            let typed = typed(private, returns);
+            quote!(async move { #typed #body })
         }
+        (Style::Boxed, ReturnType::Type(_, boxed)) => {
+            quote!(async move { let body: #boxed = #body; body.await })
+        }
+        (Style::Future | Style::Boxed, _) => quote!(async move { #body.await }),
+    }
+}
+
+/// The function around another body, whose value comes about as the old one's did.
+pub(crate) fn rewritten(function: &Function, style: Style, body: &TokenStream) -> TokenStream {
+    let Function { attributes, visibility, signature, .. } = function;
+    let body = match style {
+        Style::Sync | Style::Async => quote!(#body),
+        Style::Future => quote!(async move { #body }),
+        Style::Boxed => quote!(::std::boxed::Box::pin(async move { #body })),
     };
     quote! {
         #(#attributes)*
         // The body keeps its braces, inside ours.
         #[allow(unused_braces)]
         #visibility #signature {
-            #call
+            #body
         }
     }
 }
 
+/// The cache that `cache = …` names, or the one of the call.
+pub(crate) fn cache(private: &TokenStream, named: Option<&Expr>) -> TokenStream {
+    match named {
+        Some(cache) => {
+            let reference = shown_at(cache, quote!(&));
+            quote!(#private::named(#reference #cache))
+        }
+        None => quote!(#private::current()),
+    }
+}
+
 /// The first statement of an `async` block: gives it the type that the function returns.
-pub(crate) fn typed(private: &TokenStream, returns: &Type) -> TokenStream {
+fn typed(private: &TokenStream, returns: &Type) -> TokenStream {
     let open = shown_at(returns, quote!(return #private::returning::<));
     let close = shown_at(returns, quote!(>()));
     quote!(if false { #open #returns #close; })
@@ -149,13 +177,9 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let entry = Ident::new("entry", Span::mixed_site());
     let (codec, at) = (codec(model), at(model));
     let generics = generics(model);
-    let cache = match (place, &model.cache) {
-        (Use::Key, _) => quote!(#private::nowhere()),
-        (_, Some(cache)) => {
-            let reference = shown_at(cache, quote!(&));
-            quote!(#private::named(#reference #cache))
-        }
-        (_, None) => quote!(#private::current()),
+    let cache = match place {
+        Use::Key => quote!(#private::nowhere()),
+        Use::Call | Use::Verb | Use::Function => cache(&private, model.cache.as_ref()),
     };
     // A missing `Serialize` is reported at the return type.
     let begin = shown_at(returns, quote!(#private::entry));

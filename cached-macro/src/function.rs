@@ -77,6 +77,14 @@ pub(crate) struct Param {
 }
 
 impl Param {
+    /// Its name, where it is no pattern.
+    pub(crate) fn name(&self) -> Option<&Ident> {
+        match &self.pat {
+            Pat::Ident(pat) if pat.subpat.is_none() => Some(&pat.ident),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_impl_trait(&self) -> bool {
         contains_impl_trait(&self.ty)
     }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::{Pat, Type};
+use syn::Type;
 
 use crate::companion::{bare, calls, forwarded, generic_names};
 use crate::expand::{Use, plan, private, site};
@@ -76,8 +76,7 @@ fn handle_inputs(model: &Model) -> (TokenStream, TokenStream) {
     let (names, declared) = forwarded(model);
     let rebound = model.params.iter().zip(&names).filter_map(|(param, (name, _))| {
         let Param { cfg, pat, .. } = param;
-        let simple = matches!(pat, Pat::Ident(pat) if pat.subpat.is_none());
-        (!simple).then(|| quote!(#(#cfg)* let #pat = &#name;))
+        param.name().is_none().then(|| quote!(#(#cfg)* let #pat = &#name;))
     });
     let rebound = rebound.collect();
     (quote!(#receiver #(#declared),*), rebound)

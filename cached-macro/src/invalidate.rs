@@ -8,10 +8,9 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Path, ReturnType, Token, Type};
 
 use crate::errors::Errors;
-use crate::expand::typed;
+use crate::expand;
 use crate::function::{Body, Function, Style, self_ident};
 use crate::names;
-use crate::spans::shown_at;
 use crate::template::{Kind, Template};
 
 const OPTIONS: &[&str] = &["key", "pattern", "cache", "crate"];
@@ -52,13 +51,7 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
             quote!(#invalidation.pattern(|#template| { #render });)
         }
     });
-    let cache = match cache {
-        Some(cache) => {
-            let reference = shown_at(cache, quote!(&));
-            quote!(#private::named(#reference #cache))
-        }
-        None => quote!(#private::current()),
-    };
+    let cache = expand::cache(&private, cache.as_ref());
     let name = function.signature.ident.to_string();
     let prepare = quote! {
         let mut #invalidation = #private::Invalidation::of(#name, #cache);
@@ -66,41 +59,12 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
     };
     let (probe, kind) =
         (quote!(#private::Probe::<#returns>::NEW), quote!(#private::kind_of!(#returns)));
-    let typed = typed(&private, &returns);
-    let after = |body: TokenStream| quote!(#invalidation.after(#probe, #kind, #body).await);
+    let deferred = expand::deferred(&private, function, style, &returns, body);
     let call = match style {
-        Style::Sync => {
-            let body = match &function.signature.output {
-                ReturnType::Default => quote!(|| #body),
-                ReturnType::Type(..) => quote!(|| -> #returns #body),
-            };
-            quote!(#prepare #invalidation.after_blocking(#probe, #kind, #body))
-        }
-        Style::Async => {
-            let after = after(quote!(async move { #typed #body }));
-            quote!(#prepare #after)
-        }
-        Style::Future => {
-            let after = after(quote!(async move { #body.await }));
-            quote!(async move { #prepare #after })
-        }
-        Style::Boxed => {
-            let boxed = match &function.signature.output {
-                ReturnType::Type(_, boxed) => boxed.to_token_stream(),
-                ReturnType::Default => quote!(_),
-            };
-            let after = after(quote!(async move { let body: #boxed = #body; body.await }));
-            quote!(::std::boxed::Box::pin(async move { #prepare #after }))
-        }
+        Style::Sync => quote!(#invalidation.after_blocking(#probe, #kind, #deferred)),
+        _ => quote!(#invalidation.after(#probe, #kind, #deferred).await),
     };
-    let Function { attributes, visibility, signature, .. } = function;
-    quote! {
-        #(#attributes)*
-        #[allow(unused_braces)]
-        #visibility #signature {
-            #call
-        }
-    }
+    expand::rewritten(function, style, &quote!(#prepare #call))
 }
 
 fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
@@ -171,15 +135,7 @@ fn template(name: &Ident, value: &Expr, kind: Kind, errors: &Errors) -> Option<T
         errors.at(value, message);
         return None;
     };
-    match Template::parse(text, kind) {
-        Ok(template) => Some(template),
-        Err(mistakes) => {
-            for mistake in mistakes {
-                errors.at(text, mistake);
-            }
-            None
-        }
-    }
+    Template::read(text, kind, errors)
 }
 
 /// A call of a cached function becomes the entry it would use.

@@ -134,15 +134,7 @@ impl Options {
 
     pub(crate) fn template(&self, errors: &Errors) -> Option<Template> {
         let text = self.text("key", "`key = \"{tenant}:{id}\"`", errors)?;
-        match Template::parse(text, Kind::Key) {
-            Ok(template) => Some(template),
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    errors.at(text, mistake);
-                }
-                None
-            }
-        }
+        Template::read(text, Kind::Key, errors)
     }
 
     /// The names in `skip(…)`, those that are no argument reported.

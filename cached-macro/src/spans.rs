@@ -5,8 +5,8 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 
 /// Moves generated tokens to where the user's stand, from their first to their last; a single one
-/// to their first. What names
-/// mean, and that the code is generated (which lints ask), stays as it is.
+/// to their first. What names mean, and that the code is generated (which lints ask), stays as it
+/// is.
 pub(crate) fn shown_at(place: impl ToTokens, tokens: TokenStream) -> TokenStream {
     let mut places = place.into_token_stream().into_iter().map(|token| token.span());
     let Some(first) = places.next() else { return tokens };

@@ -6,6 +6,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Expr, LitStr, Member};
 
+use crate::errors::Errors;
+
 /// A parsed template: text and captures in turn.
 #[derive(Clone)]
 pub(crate) struct Template {
@@ -46,8 +48,21 @@ impl Display for Kind {
 }
 
 impl Template {
+    /// Parses a template; each mistake is reported at it.
+    pub(crate) fn read(literal: &LitStr, kind: Kind, errors: &Errors) -> Option<Self> {
+        match Self::parse(literal, kind) {
+            Ok(template) => Some(template),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    errors.at(literal, mistake);
+                }
+                None
+            }
+        }
+    }
+
     /// Parses a template; each mistake is a message.
-    pub(crate) fn parse(literal: &LitStr, kind: Kind) -> Result<Self, Vec<String>> {
+    fn parse(literal: &LitStr, kind: Kind) -> Result<Self, Vec<String>> {
         let text = literal.value();
         let mut parts = Vec::new();
         let mut mistakes = Vec::new();
