@@ -100,11 +100,7 @@ impl RedisStore {
     ) -> Result<bool, RedisError> {
         let lease_millis = self.inner.lease_millis.to_string();
         let arguments = [&entry::lease(token)[..], lease_millis.as_bytes()];
-        self.inner
-            .scripts
-            .claim
-            .run(connection, self.full(key).to_string().as_bytes(), &arguments)
-            .await
+        self.inner.scripts.claim.run(connection, &self.full(key), &arguments).await
     }
 
     pub(crate) async fn commit(
@@ -118,9 +114,8 @@ impl RedisStore {
         self.within(self.inner.commit_deadline, Patience::None, async |connection| {
             let len = exact_len(fence);
             let arguments = [&fence.prefix, len.as_bytes(), value, ttl.as_bytes()];
-            let key = self.full(key).to_string();
-            let stored =
-                self.inner.scripts.commit.run(connection, key.as_bytes(), &arguments).await?;
+            let key = self.full(key);
+            let stored = self.inner.scripts.commit.run(connection, &key, &arguments).await?;
             self.inner.endpoint.health.worked();
             Ok(stored)
         })
@@ -128,11 +123,15 @@ impl RedisStore {
     }
 
     pub(crate) async fn release(&self, key: &str, fence: &Fence) -> Result<bool, Failure> {
-        self.release_full(self.full(key).to_string().as_bytes(), fence).await
+        self.release_full(&self.full(key), fence).await
     }
 
     /// `key` in full.
-    async fn release_full(&self, key: &[u8], fence: &Fence) -> Result<bool, Failure> {
+    async fn release_full(
+        &self,
+        key: &(impl ToRedisArgs + Sync),
+        fence: &Fence,
+    ) -> Result<bool, Failure> {
         let lease = Duration::from_millis(self.inner.lease_millis);
         self.within(lease, Patience::Waits, async |connection| {
             self.release_on(connection, key, fence).await
@@ -144,7 +143,7 @@ impl RedisStore {
     async fn release_on(
         &self,
         connection: &mut MultiplexedConnection,
-        key: &[u8],
+        key: &(impl ToRedisArgs + Sync),
         fence: &Fence,
     ) -> Result<bool, RedisError> {
         let len = exact_len(fence);
@@ -156,11 +155,7 @@ impl RedisStore {
         let lease_millis = self.inner.lease_millis.to_string();
         self.within(self.inner.commit_deadline, Patience::None, async |connection| {
             let arguments = [&fence.prefix[..], lease_millis.as_bytes()];
-            self.inner
-                .scripts
-                .renew
-                .run(connection, self.full(key).to_string().as_bytes(), &arguments)
-                .await
+            self.inner.scripts.renew.run(connection, &self.full(key), &arguments).await
         })
         .await
     }
@@ -258,12 +253,6 @@ impl RedisStore {
 struct FullKey<'a> {
     namespace: &'a str,
     key: &'a str,
-}
-
-impl std::fmt::Display for FullKey<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.namespace, self.key)
-    }
 }
 
 impl ToRedisArgs for FullKey<'_> {

@@ -28,7 +28,7 @@ impl RedisStore {
     /// SCAN and UNLINK, never KEYS. SCAN returns each key that is there from its beginning to
     /// its end, so what stood when this was called is gone when it returns.
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
-        let pattern = self.full(pattern).to_string();
+        let pattern = self.full(pattern);
         let (mut cursor, mut removed) = (b"0".to_vec(), 0);
         let mut scanning = self.serial();
         loop {

@@ -4,7 +4,7 @@
 //! whatever its bytes.
 
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, ToRedisArgs, Value};
 
 /// KEYS: entry. ARGV: fence, its exact length or '', value, ttl in ms. 1 when stored.
 const COMMIT: &str = "\
@@ -62,7 +62,7 @@ impl Script {
     pub(super) async fn run(
         &self,
         connection: &mut MultiplexedConnection,
-        key: &[u8],
+        key: &(impl ToRedisArgs + Sync),
         arguments: &[&[u8]],
     ) -> Result<bool, RedisError> {
         let by_hash = invocation("EVALSHA", &self.sha, key, arguments);
@@ -79,7 +79,7 @@ impl Script {
     }
 }
 
-fn invocation(command: &str, script: &str, key: &[u8], arguments: &[&[u8]]) -> Cmd {
+fn invocation(command: &str, script: &str, key: &impl ToRedisArgs, arguments: &[&[u8]]) -> Cmd {
     let mut cmd = Cmd::new();
     cmd.arg(command).arg(script).arg(1).arg(key);
     for argument in arguments {
