@@ -70,3 +70,12 @@ impl fmt::Debug for Error {
 }
 
 impl StdError for Error {}
+
+/// The last character boundary of `text` at or before `at`: where a foreign text is cut.
+pub(crate) fn floor_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, floor_boundary};
 
 mod faithful;
 mod formats;
@@ -69,8 +69,7 @@ impl CodecError {
     #[allow(clippy::needless_pass_by_value, reason = "made for `map_err(CodecError::new)`")]
     pub fn new(cause: impl std::fmt::Display) -> Self {
         let mut text = cause.to_string();
-        let end = (0..=text.len().min(200)).rev().find(|&at| text.is_char_boundary(at));
-        text.truncate(end.unwrap_or(0));
+        text.truncate(floor_boundary(&text, 200));
         Self(text)
     }
 }

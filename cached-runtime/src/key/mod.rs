@@ -65,6 +65,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) use self::function::{function_segment, named_segment};
 use self::segment::{Writer, write_argument};
 use self::tape::Tape;
+use crate::error::floor_boundary;
 
 /// Encoded values up to this many bytes are written out.
 const MAX_SEGMENT: usize = 96;
@@ -246,13 +247,4 @@ impl serde::ser::Error for KeyError {
         message.truncate(floor_boundary(&message, Self::MAX_MESSAGE));
         Self { message }
     }
-}
-
-/// The last character boundary of `text` at or before `at`.
-fn floor_boundary(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use serde::ser;
 
+use crate::error::floor_boundary;
+
 /// What a format would lose of a value, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unfaithful {
@@ -115,11 +117,7 @@ impl ser::Error for Unfaithful {
     fn custom<T: Display>(text: T) -> Self {
         let mut text = text.to_string();
         if text.len() > MAX_MESSAGE {
-            let mut end = MAX_MESSAGE;
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            text.truncate(end);
+            text.truncate(floor_boundary(&text, MAX_MESSAGE));
             text.push('…');
         }
         Loss::Failed(text).into()

@@ -2,6 +2,7 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::error::floor_boundary;
 use crate::fault::Fault;
 use crate::store::Failure;
 
@@ -35,10 +36,7 @@ pub(super) fn failure(error: &RedisError) -> Failure {
     if let Some(quoted) = text.find(", with args") {
         text.truncate(quoted);
     }
-    if text.len() > 200 {
-        let end = (0..=200).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        text.truncate(end);
-    }
+    text.truncate(floor_boundary(&text, 200));
     let what = match fault {
         Fault::Unavailable | Fault::Timeout => "the connection failed",
         Fault::Protocol => "the answer makes no sense",
