@@ -4,15 +4,18 @@
 //! is foreign. All numbers are little-endian.
 //!
 //! ```text
-//! lease  0 'L'   1 version   2..18 token   18 number of tags (0 in this version)
+//! lease  0 'L'   1 version   2..18 token   18 zero
 //! value  0 'V'   1 version   2..18 write id
 //!        18..26 xxh3-64 of everything from 26 on
 //!        26 flags   27 number of tags   28..32 codec
 //!        32..40 fingerprint of function and type   40..48 fingerprint of the arguments
 //!        48..56 ttl, ms   56..64 stale window, ms   64..72 load time, µs
 //!        72..76 length before compression   76..80 length of the payload
-//!        80.. tag versions (16 bytes each), then the payload
+//!        80.. versions of the tags (16 bytes each), then the payload
 //! ```
+//!
+//! There is no time of day in it: how old a value is follows from how long the store says it has
+//! still to live, of the ttl and the stale window it was stored with.
 //!
 //! The write id stands in front of the checksum, where a script can compare it without knowing
 //! the rest; a damaged write id does no harm, since a fence is whatever stands there. Nothing in
@@ -125,39 +128,57 @@ pub(crate) struct Fresh<'a> {
     pub(crate) owner: Owner,
     pub(crate) content: Content,
     pub(crate) ttl: Duration,
+    /// How long it is kept beyond its ttl.
+    pub(crate) stale: Duration,
     pub(crate) load_time: Duration,
+    /// Of its tags, as they were before its body started.
+    pub(crate) versions: &'a [Token],
     /// The length before compression, where the payload is compressed.
     pub(crate) uncompressed: Option<usize>,
     pub(crate) payload: &'a [u8],
 }
 
-/// The bytes of a value, or `None` where it is longer than the format can say (4 GiB).
+/// The bytes of a value, or `None` where it is longer than the format can say (4 GiB), or has more
+/// tags.
 pub(crate) fn encode(write_id: &Token, fresh: &Fresh<'_>) -> Option<Vec<u8>> {
     let stored = u32::try_from(fresh.payload.len()).ok()?;
     let raw = u32::try_from(fresh.uncompressed.unwrap_or(fresh.payload.len())).ok()?;
+    let tags = u8::try_from(fresh.versions.len()).ok()?;
     let flags = match fresh.content {
         Content::Value => 0,
         Content::None => NONE,
         Content::Failure => FAILURE,
     } | if fresh.uncompressed.is_some() { COMPRESSED } else { 0 };
 
-    let mut bytes = Vec::with_capacity(HEADER_LEN + fresh.payload.len());
+    let versions = fresh.versions.as_flattened();
+    let mut bytes = Vec::with_capacity(HEADER_LEN + versions.len() + fresh.payload.len());
     bytes.extend_from_slice(&[VALUE, VERSION]);
     bytes.extend_from_slice(write_id);
     bytes.extend_from_slice(&[0; 8]);
-    bytes.extend_from_slice(&[flags, 0]);
+    bytes.extend_from_slice(&[flags, tags]);
     bytes.extend_from_slice(&fresh.owner.codec.to_le_bytes());
     bytes.extend_from_slice(&fresh.owner.function.to_le_bytes());
     bytes.extend_from_slice(&fresh.owner.arguments.to_le_bytes());
     bytes.extend_from_slice(&saturating(fresh.ttl.as_millis()).to_le_bytes());
-    bytes.extend_from_slice(&0_u64.to_le_bytes());
+    bytes.extend_from_slice(&saturating(fresh.stale.as_millis()).to_le_bytes());
     bytes.extend_from_slice(&saturating(fresh.load_time.as_micros()).to_le_bytes());
     bytes.extend_from_slice(&raw.to_le_bytes());
     bytes.extend_from_slice(&stored.to_le_bytes());
+    bytes.extend_from_slice(versions);
     bytes.extend_from_slice(fresh.payload);
     let checksum = xxh3_64(&bytes[CHECKED_FROM..]);
     bytes[PREFIX_LEN..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
     Some(bytes)
+}
+
+/// Puts versions in the place of as many others.
+pub(crate) fn set_versions(value: &mut [u8], versions: &[Token]) {
+    let versions = versions.as_flattened();
+    if let Some(place) = value.get_mut(HEADER_LEN..HEADER_LEN + versions.len()) {
+        place.copy_from_slice(versions);
+        let checksum = xxh3_64(&value[CHECKED_FROM..]);
+        value[PREFIX_LEN..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+    }
 }
 
 fn saturating(number: u128) -> u64 {
@@ -168,9 +189,27 @@ fn saturating(number: u128) -> u64 {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
     pub(crate) content: Content,
+    pub(crate) ttl: Duration,
+    pub(crate) stale: Duration,
+    pub(crate) load_time: Duration,
+    /// Of its tags, one after the other.
+    pub(crate) versions: &'a [u8],
     /// The length before compression, where the payload is compressed.
     pub(crate) uncompressed: Option<usize>,
     pub(crate) payload: &'a [u8],
+}
+
+impl Entry<'_> {
+    /// Whether the tags still have the versions that this value was loaded under. A tag without a
+    /// version was invalidated, or evicted, which means the same.
+    pub(crate) fn is_valid(&self, current: &[Option<Token>]) -> bool {
+        self.versions.len() == current.len() * size_of::<Token>()
+            && self
+                .versions
+                .chunks_exact(size_of::<Token>())
+                .zip(current)
+                .all(|(stored, current)| current.is_some_and(|current| current == stored))
+    }
 }
 
 /// Reads a value, which must be whole, undamaged, of this owner and no larger than `limit`
@@ -183,7 +222,8 @@ pub(crate) fn decode<'a>(
     failure: Option<u64>,
     limit: usize,
 ) -> Result<Entry<'a>, Fault> {
-    if bytes.len() > limit.saturating_add(HEADER_LEN) {
+    let tags = bytes.get(27).map_or(0, |&tags| usize::from(tags));
+    if bytes.len() > limit.saturating_add(HEADER_LEN + tags * size_of::<Token>()) {
         return Err(Fault::TooLarge);
     }
     let (header, body) = bytes.split_at_checked(HEADER_LEN).ok_or(Fault::Corrupt)?;
@@ -192,7 +232,7 @@ pub(crate) fn decode<'a>(
     {
         return Err(Fault::Corrupt);
     }
-    let (flags, tags) = (header[26], usize::from(header[27]));
+    let flags = header[26];
     let content = match flags & !COMPRESSED {
         0 => Content::Value,
         NONE => Content::None,
@@ -216,12 +256,21 @@ pub(crate) fn decode<'a>(
     if raw > limit {
         return Err(Fault::TooLarge);
     }
-    let payload = body.get(tags * 16..).ok_or(Fault::Corrupt)?;
+    let (versions, payload) =
+        body.split_at_checked(tags * size_of::<Token>()).ok_or(Fault::Corrupt)?;
     if payload.len() != u32_at(header, 76) as usize {
         return Err(Fault::Corrupt);
     }
     let uncompressed = (flags & COMPRESSED != 0).then_some(raw);
-    Ok(Entry { content, uncompressed, payload })
+    Ok(Entry {
+        content,
+        ttl: Duration::from_millis(u64_at(header, 48)),
+        stale: Duration::from_millis(u64_at(header, 56)),
+        load_time: Duration::from_micros(u64_at(header, 64)),
+        versions,
+        uncompressed,
+        payload,
+    })
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {

@@ -10,7 +10,9 @@ fn fresh(payload: &[u8]) -> Fresh<'_> {
         owner: OWNER,
         content: Content::Value,
         ttl: Duration::from_secs(60),
+        stale: Duration::ZERO,
         load_time: Duration::from_millis(3),
+        versions: &[],
         uncompressed: None,
         payload,
     }
@@ -51,8 +53,44 @@ fn what_went_in_comes_out() {
         let bytes = encode(&ID, &Fresh { content, ..fresh(b"payload") }).unwrap();
         assert_eq!(classify(&bytes), Present::Value);
         let entry = decode(&bytes, &OWNER, Some(OWNER.function), 1000).unwrap();
-        assert_eq!(entry, Entry { content, uncompressed: None, payload: b"payload" });
+        let expected = Entry {
+            content,
+            ttl: Duration::from_secs(60),
+            stale: Duration::ZERO,
+            load_time: Duration::from_millis(3),
+            versions: &[],
+            uncompressed: None,
+            payload: b"payload",
+        };
+        assert_eq!(entry, expected);
     }
+}
+
+#[test]
+fn tags_and_the_stale_window_stand_in_the_envelope() {
+    let (a, b) = (*b"aaaaaaaaaaaaaaaa", *b"bbbbbbbbbbbbbbbb");
+    let stale = Duration::from_secs(300);
+    let tagged = Fresh { stale, versions: &[a, b], ..fresh(b"payload") };
+    let bytes = encode(&ID, &tagged).unwrap();
+    assert_eq!(bytes.len(), HEADER_LEN + 32 + 7);
+    let entry = decode(&bytes, &OWNER, None, 1000).unwrap();
+    assert_eq!((entry.stale, entry.payload), (stale, &b"payload"[..]));
+    assert!(entry.is_valid(&[Some(a), Some(b)]));
+    for changed in [
+        &[Some(b), Some(a)][..],
+        &[Some(a), None],
+        &[None, None],
+        &[Some(a)],
+        &[],
+        &[Some(a), Some(b), Some(b)],
+    ] {
+        assert!(!entry.is_valid(changed), "{changed:?}");
+    }
+    let untagged = encode(&ID, &fresh(b"payload")).unwrap();
+    let untagged = decode(&untagged, &OWNER, None, 1000).unwrap();
+    assert!(untagged.is_valid(&[]) && !untagged.is_valid(&[Some(a)]));
+    let too_many = vec![a; 256];
+    assert_eq!(encode(&ID, &Fresh { versions: &too_many, ..fresh(b"") }), None);
 }
 
 #[test]

@@ -7,14 +7,19 @@ use std::time::Duration;
 
 use lru::{DefaultHasher, LruCache};
 
-use super::{Looked, glob};
+use super::{Asked, Captured, Hold, Looked, Preparation, Prepared, Sight, Spot, Value, glob};
 use crate::clock::Clock;
-use crate::entry::{self, Fence};
+use crate::entry;
 use crate::token::Token;
 
 const SHARDS: usize = 16;
 /// What an entry costs beyond its key and value: map slot, list links, allocation headers.
 const OVERHEAD: usize = 128;
+/// How long a tag's version lives at least. One that is gone makes its entries invalid, so it
+/// outlives the bodies that were started under it, which nothing here measures.
+const TAG_LIFE: Duration = Duration::from_secs(60 * 60);
+/// A tag outlives its entries by this much.
+const TAG_MARGIN: Duration = Duration::from_secs(5);
 
 /// Entries spread over shards by a seeded hash; each evicts the least recently used once its
 /// share of the capacity is full.
@@ -25,6 +30,10 @@ pub(crate) struct MemoryStore {
 
 struct Inner {
     shards: Vec<Mutex<Shard>>,
+    /// The leases that stand beside entries.
+    beside: Mutex<Shard>,
+    /// The tags' versions.
+    tags: Mutex<Shard>,
     hasher: DefaultHasher,
     shard_capacity: usize,
     clock: Clock,
@@ -47,6 +56,8 @@ impl MemoryStore {
         Self {
             inner: Arc::new(Inner {
                 shards: (0..SHARDS).map(|_| shard()).collect(),
+                beside: shard(),
+                tags: shard(),
                 hasher: DefaultHasher::default(),
                 shard_capacity: (capacity / SHARDS).max(1),
                 clock,
@@ -59,40 +70,99 @@ impl MemoryStore {
         (capacity / SHARDS).saturating_sub(4 * OVERHEAD)
     }
 
-    pub(crate) fn lookup(&self, key: &str, token: &Token) -> Looked {
-        let mut shard = self.shard(key);
-        if let Some(value) = shard.live(key, self.now()) {
-            return Looked::Present(value.to_vec());
-        }
-        shard.insert(key, entry::lease(token).to_vec(), None, self.inner.shard_capacity);
-        Looked::Leased
+    pub(crate) fn lookup(&self, asked: Asked<'_>, token: &Token) -> Sight {
+        let (looked, remaining) = {
+            let (mut shard, now) = (self.shard(asked.key), self.now());
+            match shard.live(asked.key, now) {
+                Some(slot) => (Looked::Present(slot.value.clone()), slot.remaining(now)),
+                None => {
+                    let lease = entry::lease(token).to_vec();
+                    shard.insert(asked.key, lease, None, self.inner.shard_capacity);
+                    (Looked::Leased, None)
+                }
+            }
+        };
+        Sight { looked, aged: asked.age, remaining, versions: self.versions(asked.tags) }
+    }
+
+    pub(crate) fn read(&self, asked: Asked<'_>) -> Sight {
+        let (looked, remaining) = {
+            let (mut shard, now) = (self.shard(asked.key), self.now());
+            match shard.live(asked.key, now) {
+                Some(slot) => (Looked::Present(slot.value.clone()), slot.remaining(now)),
+                None => (Looked::Unleased(None), None),
+            }
+        };
+        Sight { looked, aged: asked.age, remaining, versions: self.versions(asked.tags) }
     }
 
     pub(crate) fn claim(&self, key: &str, token: &Token) -> bool {
-        self.lookup(key, token) == Looked::Leased
+        self.lookup(Asked { key, tags: &[], age: false }, token).looked == Looked::Leased
     }
 
-    pub(crate) fn commit(&self, key: &str, fence: &Fence, value: Vec<u8>, ttl: Duration) -> bool {
-        let mut shard = self.shard(key);
-        let now = self.now();
-        let holds = shard.live(key, now).is_some_and(|present| fence.holds(present));
-        if holds {
-            shard.insert(key, value, Some(now.saturating_add(ttl)), self.inner.shard_capacity);
+    pub(crate) fn mark(&self, key: &str, token: &Token) -> bool {
+        let (mut beside, now) = (lock(&self.inner.beside), self.now());
+        let free = beside.live(key, now).is_none();
+        if free {
+            let lease = entry::lease(token).to_vec();
+            beside.insert(key, lease, None, self.inner.shard_capacity);
         }
-        holds
+        free
     }
 
-    pub(crate) fn put(&self, key: &str, value: Vec<u8>, ttl: Duration) {
-        let expires = Some(self.now().saturating_add(ttl));
-        self.shard(key).insert(key, value, expires, self.inner.shard_capacity);
+    pub(crate) fn prepare(&self, preparation: &Preparation) -> Prepared {
+        let Preparation { key, seize, absent } = preparation;
+        let seized = seize.as_ref().is_some_and(|(fence, token)| {
+            let (mut shard, now) = (self.shard(key), self.now());
+            let holds = shard.live(key, now).is_some_and(|slot| fence.holds(&slot.value));
+            if holds {
+                shard.insert(key, entry::lease(token).to_vec(), None, self.inner.shard_capacity);
+            }
+            holds
+        });
+        let (mut tags, now) = (lock(&self.inner.tags), self.now());
+        let mut version = |(tag, fresh): &(String, Token)| {
+            let present =
+                tags.live(tag, now).and_then(|slot| slot.value.as_slice().try_into().ok());
+            present.unwrap_or_else(|| {
+                let life = Some(now.saturating_add(TAG_LIFE));
+                tags.insert(tag, fresh.to_vec(), life, self.inner.shard_capacity);
+                *fresh
+            })
+        };
+        Prepared { seized, versions: absent.iter().map(&mut version).collect() }
     }
 
-    pub(crate) fn read(&self, key: &str) -> Option<Vec<u8>> {
-        self.shard(key).live(key, self.now()).map(<[u8]>::to_vec)
+    /// The tags are compared before the entry's lock is taken. A version that changes in between
+    /// makes the value that is stored invalid.
+    pub(crate) fn commit(&self, hold: &Hold, value: Value) -> bool {
+        let unchanged = self.unchanged(&hold.tags);
+        let (mut shard, now) = (self.shard(&hold.key), self.now());
+        if !shard.live(&hold.key, now).is_some_and(|slot| hold.fence.holds(&slot.value)) {
+            return false;
+        }
+        if !unchanged {
+            shard.remove(&hold.key);
+            return false;
+        }
+        let expires = Some(now.saturating_add(value.life));
+        shard.insert(&hold.key, value.bytes, expires, self.inner.shard_capacity);
+        drop(shard);
+        self.outlive(&hold.tags, value.life);
+        true
     }
 
-    pub(crate) fn delete(&self, keys: &[String]) -> u64 {
+    pub(crate) fn put(&self, key: &str, tags: &[Captured], value: Value) {
+        let expires = Some(self.now().saturating_add(value.life));
+        self.shard(key).insert(key, value.bytes, expires, self.inner.shard_capacity);
+        self.outlive(tags, value.life);
+    }
+
+    pub(crate) fn delete(&self, keys: &[String], tags: &[String]) -> u64 {
         let now = self.now();
+        for tag in tags {
+            lock(&self.inner.tags).remove(tag);
+        }
         let gone = |key: &&String| {
             let mut shard = self.shard(key);
             let there = shard.live(key, now).is_some();
@@ -122,17 +192,59 @@ impl MemoryStore {
         removed
     }
 
-    pub(crate) fn release(&self, key: &str, fence: &Fence) -> bool {
-        let mut shard = self.shard(key);
-        let holds = shard.live(key, self.now()).is_some_and(|present| fence.holds(present));
+    pub(crate) fn release(&self, hold: &Hold) -> bool {
+        let unchanged = self.unchanged(&hold.tags);
+        let (mut shard, now) = (self.spot(hold), self.now());
+        let holds = shard.live(&hold.key, now).is_some_and(|slot| hold.fence.holds(&slot.value));
         if holds {
-            shard.remove(key);
+            shard.remove(&hold.key);
         }
-        holds
+        holds && unchanged
     }
 
-    pub(crate) fn holds(&self, key: &str, fence: &Fence) -> bool {
-        self.shard(key).live(key, self.now()).is_some_and(|present| fence.holds(present))
+    pub(crate) fn holds(&self, hold: &Hold) -> bool {
+        let (mut shard, now) = (self.spot(hold), self.now());
+        shard.live(&hold.key, now).is_some_and(|slot| hold.fence.holds(&slot.value))
+    }
+
+    fn versions(&self, tags: &[String]) -> Vec<Option<Token>> {
+        if tags.is_empty() {
+            return Vec::new();
+        }
+        let (mut known, now) = (lock(&self.inner.tags), self.now());
+        let mut version = |tag: &String| known.live(tag, now)?.value.as_slice().try_into().ok();
+        tags.iter().map(&mut version).collect()
+    }
+
+    fn unchanged(&self, captured: &[Captured]) -> bool {
+        if captured.is_empty() {
+            return true;
+        }
+        let (mut known, now) = (lock(&self.inner.tags), self.now());
+        captured.iter().all(|Captured { tag, version }| {
+            known.live(tag, now).is_some_and(|slot| slot.value == version)
+        })
+    }
+
+    /// Lets the tags live longer than a value of theirs.
+    fn outlive(&self, tags: &[Captured], life: Duration) {
+        if tags.is_empty() {
+            return;
+        }
+        let (mut known, now) = (lock(&self.inner.tags), self.now());
+        let until = now.saturating_add(life).saturating_add(TAG_MARGIN);
+        for Captured { tag, .. } in tags {
+            if let Some(slot) = known.entries.get_mut(tag.as_str()) {
+                slot.expires = slot.expires.max(Some(until));
+            }
+        }
+    }
+
+    fn spot(&self, hold: &Hold) -> MutexGuard<'_, Shard> {
+        match hold.spot {
+            Spot::Entry => self.shard(&hold.key),
+            Spot::Beside => lock(&self.inner.beside),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -154,13 +266,13 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 impl Shard {
     /// The value under `key` unless it has expired, in which case it goes.
-    fn live(&mut self, key: &str, now: Duration) -> Option<&[u8]> {
+    fn live(&mut self, key: &str, now: Duration) -> Option<&Slot> {
         let expired = self.entries.peek(key)?.expired(now);
         if expired {
             self.remove(key);
             return None;
         }
-        self.entries.get(key).map(|slot| slot.value.as_slice())
+        self.entries.get(key)
     }
 
     fn insert(&mut self, key: &str, value: Vec<u8>, expires: Option<Duration>, capacity: usize) {
@@ -189,6 +301,10 @@ impl Shard {
 impl Slot {
     fn expired(&self, now: Duration) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
+    }
+
+    fn remaining(&self, now: Duration) -> Option<Duration> {
+        self.expires.map(|expires| expires.saturating_sub(now))
     }
 }
 

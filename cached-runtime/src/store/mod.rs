@@ -3,6 +3,7 @@
 //! One string per key, holding a lease or a value (see [`entry`](crate::entry)); every write
 //! but `put` is fenced, every invalidation is a deletion. Keys are relative to the namespace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::entry::Fence;
@@ -11,41 +12,74 @@ use crate::fault::Fault;
 use crate::io::Task;
 use crate::token::Token;
 
-mod glob;
+pub(crate) mod glob;
 mod memory;
 mod redis;
 
 pub(crate) use memory::MemoryStore;
-pub(crate) use redis::RedisStore;
+pub(crate) use redis::{Condition, Errands, Listening, RedisStore};
 
 /// Why an operation was not carried out: the reason to count, and a sentence.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) message: String,
+    /// It is an invalidation's, and that is queued.
+    pub(crate) queued: bool,
 }
 
 impl Failure {
     pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into() }
+        Self { fault, message: message.into(), queued: false }
     }
 
     /// The public error of a verb that could not do `what`.
     pub(crate) fn into_error(self, what: &str) -> Error {
         let kind = match self.fault {
             Fault::Timeout => ErrorKind::Timeout,
-            Fault::Unavailable | Fault::Protocol | Fault::Off | Fault::Auth => {
-                ErrorKind::Unavailable
-            }
+            Fault::Unavailable
+            | Fault::Protocol
+            | Fault::Off
+            | Fault::Auth
+            | Fault::CircuitOpen
+            | Fault::Overload => ErrorKind::Unavailable,
             Fault::Key => ErrorKind::Key,
             Fault::Unencodable | Fault::TooLarge => ErrorKind::Encode,
             _ => ErrorKind::Refused,
         };
-        Error::new(kind, format!("{what}: {}", self.message))
+        Error::new(kind, format!("{what}: {}", self.message)).with_queued(self.queued)
     }
 }
 
-/// What a lookup found.
+/// What a lookup asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) key: &'a str,
+    /// The tags whose versions decide whether what is there is still valid.
+    pub(crate) tags: &'a [String],
+    /// Whether to say how long what is there has still to live.
+    pub(crate) age: bool,
+}
+
+/// What a lookup saw.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Sight {
+    pub(crate) looked: Looked,
+    /// Whether it was asked how long what is there has still to live.
+    pub(crate) aged: bool,
+    /// How long that is, where it is known. Read before the rest, so that it is never too long.
+    pub(crate) remaining: Option<Duration>,
+    /// Of the tags asked for, in their order; `None` for a tag that has none. Read after the rest.
+    pub(crate) versions: Vec<Option<Token>>,
+}
+
+impl Sight {
+    pub(crate) fn of(looked: Looked) -> Self {
+        Self { looked, aged: false, remaining: None, versions: Vec::new() }
+    }
+}
+
+/// What stands under a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Looked {
     /// Nothing; the caller now holds the lease under its token.
@@ -57,6 +91,58 @@ pub(crate) enum Looked {
     Present(Vec<u8>),
     /// Something that is no string.
     WrongType,
+}
+
+/// Where a lease stands: in the entry's key, or beside it, where a value stands in that which may
+/// still be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spot {
+    Entry,
+    Beside,
+}
+
+/// A tag, and the version that was captured before a body started (invariant I1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Captured {
+    pub(crate) tag: String,
+    pub(crate) version: Token,
+}
+
+/// The right to fill an entry: what must be found unchanged for a value to be stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    pub(crate) key: String,
+    pub(crate) spot: Spot,
+    /// Of what stands in the spot.
+    pub(crate) fence: Fence,
+    pub(crate) tags: Arc<[Captured]>,
+}
+
+/// What is to be known before a body may start, where the lookup did not tell: one round trip.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparation {
+    pub(crate) key: String,
+    /// Replace what the fence remembers by a lease with this token: it is of no use to anybody.
+    pub(crate) seize: Option<(Fence, Token)>,
+    /// Tags that have no version, and the ones to give them.
+    pub(crate) absent: Vec<(String, Token)>,
+}
+
+/// What a preparation came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Prepared {
+    /// Whether the lease was taken, where one was asked for.
+    pub(crate) seized: bool,
+    /// Of the absent tags, in their order: the given versions, or those of whoever was faster.
+    pub(crate) versions: Vec<Token>,
+}
+
+/// A value to be stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    pub(crate) bytes: Vec<u8>,
+    /// How long it is kept, its stale window included.
+    pub(crate) life: Duration,
 }
 
 /// Where entries live.
@@ -82,60 +168,135 @@ macro_rules! on {
     };
 }
 
+/// As [`on!`], and not at all while the store is not asked.
+macro_rules! asking {
+    ($self:ident, $($operation:tt)*) => {
+        match $self.refusal() {
+            Some(failure) => Task::Ready(Err(failure)),
+            None => on!($self, $($operation)*),
+        }
+    };
+}
+
 impl Store {
-    /// What stands under `key`; where nothing does, a lease is taken with `token`. One round trip.
-    pub(crate) async fn lookup(&self, key: &str, token: &Token) -> Result<Looked, Failure> {
+    /// Why the store is not asked now, where it failed too often. Cached calls, and what belongs
+    /// to them, respect it; what keeps a promise does not.
+    pub(crate) fn refusal(&self) -> Option<Failure> {
         match self {
-            Self::Memory(store) => Ok(store.lookup(key, token)),
+            Self::Redis(store) => store.refusal(),
+            Self::Memory(_) | Self::Off(_) => None,
+        }
+    }
+
+    /// What stands under the key; where nothing does, a lease is taken with `token`. One round
+    /// trip.
+    pub(crate) async fn lookup(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
+        if let Some(failure) = self.refusal() {
+            return Err(failure);
+        }
+        match self {
+            Self::Memory(store) => Ok(store.lookup(asked, token)),
             // The hot path: no box and no copy of the key.
             Self::Redis(store) => match store.live_here() {
-                Some(live) => store.lookup_on(live, key, token).await,
+                Some(live) => store.lookup_on(live, asked, token).await,
                 // Not up, or on no runtime that can hold a connection.
-                None => self.lookup_task(key, token).wait().await,
+                None => {
+                    let (store, token) = (store.clone(), *token);
+                    let (key, tags) = (asked.key.to_owned(), asked.tags.to_owned());
+                    let age = asked.age;
+                    let lookup = async move {
+                        store.lookup(Asked { key: &key, tags: &tags, age }, &token).await
+                    };
+                    Task::pending(lookup).wait().await
+                }
             },
             Self::Off(failure) => Err(failure.clone()),
         }
     }
 
-    pub(crate) fn lookup_task(&self, key: &str, token: &Token) -> Task<Looked> {
-        let (key, token) = (key.to_owned(), *token);
-        on!(self, store => store.lookup(&key, &token), move { store.lookup(&key, &token) })
+    /// Lookups of several keys, which leave together, with the answers in their order.
+    pub(crate) async fn lookups(
+        &self,
+        asked: &[Asked<'_>],
+        tokens: &[Token],
+    ) -> Vec<Result<Sight, Failure>> {
+        match self {
+            Self::Memory(store) => {
+                asked.iter().zip(tokens).map(|(&a, token)| Ok(store.lookup(a, token))).collect()
+            }
+            Self::Redis(store) => match self.refusal() {
+                Some(failure) => asked.iter().map(|_| Err(failure.clone())).collect(),
+                None if store.live_here().is_some() => store.lookups(asked, tokens).await,
+                // Not up, or on no runtime that can hold a connection.
+                None => {
+                    let (store, tokens, count) = (store.clone(), tokens.to_vec(), asked.len());
+                    let owned = asked.iter().map(|a| (a.key.to_owned(), a.tags.to_owned(), a.age));
+                    let owned: Vec<(String, Vec<String>, bool)> = owned.collect();
+                    let lookups = async move {
+                        let asked =
+                            owned.iter().map(|(key, tags, age)| Asked { key, tags, age: *age });
+                        Ok(store.lookups(&asked.collect::<Vec<_>>(), &tokens).await)
+                    };
+                    let lookups = Task::pending(lookups).wait().await;
+                    lookups.unwrap_or_else(|failure| {
+                        (0..count).map(|_| Err(failure.clone())).collect()
+                    })
+                }
+            },
+            Self::Off(failure) => asked.iter().map(|_| Err(failure.clone())).collect(),
+        }
+    }
+
+    /// What stands under the key, without taking a lease.
+    pub(crate) fn read(&self, asked: Asked<'_>) -> Task<Sight> {
+        let (key, tags, age) = (asked.key.to_owned(), asked.tags.to_owned(), asked.age);
+        on!(self, store => store.read(asked), move {
+            async move { store.read(Asked { key: &key, tags: &tags, age }).await }
+        })
     }
 
     /// Takes the lease where `key` holds nothing, or something that is no string.
     pub(crate) fn claim(&self, key: &str, token: &Token) -> Task<bool> {
         let (key, token) = (key.to_owned(), *token);
-        on!(self, store => store.claim(&key, &token), move { store.claim(&key, &token) })
+        asking!(self, store => store.claim(&key, &token), move { store.claim(&key, &token) })
     }
 
-    /// Stores `value` where the fence still holds; says whether it did.
-    pub(crate) fn commit(
-        &self,
-        key: &str,
-        fence: &Fence,
-        value: Vec<u8>,
-        ttl: Duration,
-    ) -> Task<bool> {
-        let (key, fence) = (key.to_owned(), fence.clone());
-        on!(self, store => store.commit(&key, &fence, value, ttl),
-            move { store.commit(&key, &fence, &value, ttl) })
+    /// Takes a lease beside the entry, where nobody has it.
+    pub(crate) fn mark(&self, key: &str, token: &Token) -> Task<bool> {
+        let (key, token) = (key.to_owned(), *token);
+        asking!(self, store => store.mark(&key, &token), move { store.mark(&key, &token) })
+    }
+
+    /// Seizes an entry and gives tags their versions.
+    pub(crate) fn prepare(&self, preparation: Preparation) -> Task<Prepared> {
+        asking!(self, store => store.prepare(&preparation), move { store.prepare(&preparation) })
+    }
+
+    /// Stores `value` where the fence in the entry, and the tags' versions, still hold; says
+    /// whether it did.
+    pub(crate) fn commit(&self, hold: &Hold, value: Value) -> Task<bool> {
+        let hold = hold.clone();
+        asking!(self, store => store.commit(&hold, value), move { store.commit(&hold, &value) })
+    }
+
+    /// Several commits, which leave together.
+    pub(crate) fn commits(&self, commits: Vec<(Hold, Value)>) -> Task<Vec<Result<bool, Failure>>> {
+        asking!(self, store => {
+            commits.into_iter().map(|(hold, value)| Ok(store.commit(&hold, value))).collect()
+        }, move { async move { Ok(store.commits(&commits).await) } })
     }
 
     /// Stores `value` whatever stands there: a value from the caller, not from a body.
-    pub(crate) fn put(&self, key: &str, value: Vec<u8>, ttl: Duration) -> Task<()> {
+    pub(crate) fn put(&self, key: &str, tags: Arc<[Captured]>, value: Value) -> Task<()> {
         let key = key.to_owned();
-        on!(self, store => store.put(&key, value, ttl), move { store.put(&key, &value, ttl) })
+        on!(self, store => store.put(&key, &tags, value),
+            move { async move { store.put(&key, &tags, &value).await } })
     }
 
-    /// What stands under `key`, without taking a lease.
-    pub(crate) fn read(&self, key: &str) -> Task<Option<Vec<u8>>> {
-        let key = key.to_owned();
-        on!(self, store => store.read(&key), move { store.read(&key) })
-    }
-
-    /// Deletes the keys, leases and values alike; says how many there were.
-    pub(crate) fn delete(&self, keys: Vec<String>) -> Task<u64> {
-        on!(self, store => store.delete(&keys), move { store.delete(&keys) })
+    /// Deletes the keys, leases and values alike, and the versions of the tags; says how many
+    /// keys there were.
+    pub(crate) fn delete(&self, keys: Vec<String>, tags: Vec<String>) -> Task<u64> {
+        on!(self, store => store.delete(&keys, &tags), move { store.delete(&keys, &tags) })
     }
 
     /// Deletes all keys that match the glob pattern; says how many there were.
@@ -144,17 +305,26 @@ impl Store {
         on!(self, store => store.sweep(&pattern), move { store.sweep(&pattern) })
     }
 
-    /// Deletes a key where the fence still holds.
-    pub(crate) fn release(&self, key: &str, fence: &Fence) -> Task<bool> {
-        let (key, fence) = (key.to_owned(), fence.clone());
-        on!(self, store => store.release(&key, &fence), move { store.release(&key, &fence) })
+    /// Gives a lease up, where it still stands; says whether it did, and the tags still have the
+    /// captured versions: that nothing was invalidated meanwhile.
+    pub(crate) fn release(&self, hold: &Hold) -> Task<bool> {
+        let hold = hold.clone();
+        asking!(self, store => store.release(&hold), move { store.release(&hold) })
     }
 
     /// Prolongs a lease that still stands. Embedded leases don't expire: their holder releases
     /// them, or takes the store with it.
-    pub(crate) fn renew(&self, key: &str, fence: &Fence) -> Task<bool> {
-        let (key, fence) = (key.to_owned(), fence.clone());
-        on!(self, store => store.holds(&key, &fence), move { store.renew(&key, &fence) })
+    pub(crate) fn renew(&self, hold: &Hold) -> Task<bool> {
+        let hold = hold.clone();
+        asking!(self, store => store.holds(&hold), move { store.renew(&hold) })
+    }
+
+    /// Listens for the end of a load elsewhere; `None` where that cannot be had.
+    pub(crate) async fn listen(&self, key: &str) -> Option<Listening> {
+        match self {
+            Self::Redis(store) if self.refusal().is_none() => store.listen(key).await,
+            _ => None,
+        }
     }
 
     /// Connects, where there is something to connect to, and waits for the outcome.

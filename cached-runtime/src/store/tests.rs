@@ -4,7 +4,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use super::{Looked, MemoryStore};
+use super::{
+    Asked, Captured, Hold, Looked, MemoryStore, Preparation, Prepared, Sight, Spot, Value,
+};
 use crate::clock::Clock;
 use crate::entry::{self, Fence, fence_of};
 use crate::token::{self, Token};
@@ -12,9 +14,57 @@ use crate::token::{self, Token};
 const MINUTE: Duration = Duration::from_secs(60);
 const MS: Duration = Duration::from_millis(1);
 
-fn store() -> (MemoryStore, Clock) {
+fn memory() -> (MemoryStore, Clock) {
     let clock = Clock::manual();
     (MemoryStore::new(64 << 20, clock.clone()), clock)
+}
+
+/// The operations, for an entry without tags.
+struct Plain<'a>(&'a MemoryStore);
+
+impl Plain<'_> {
+    fn lookup(&self, key: &str, token: &Token) -> Looked {
+        self.0.lookup(Asked { key, tags: &[], age: false }, token).looked
+    }
+
+    fn read(&self, key: &str) -> Option<Vec<u8>> {
+        match self.0.read(Asked { key, tags: &[], age: false }).looked {
+            Looked::Present(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    fn commit(&self, key: &str, fence: &Fence, bytes: Vec<u8>, life: Duration) -> bool {
+        self.0.commit(&hold(key, fence), Value { bytes, life })
+    }
+
+    fn put(&self, key: &str, bytes: Vec<u8>, life: Duration) {
+        self.0.put(key, &[], Value { bytes, life });
+    }
+
+    fn delete(&self, keys: &[String]) -> u64 {
+        self.0.delete(keys, &[])
+    }
+
+    fn release(&self, key: &str, fence: &Fence) -> bool {
+        self.0.release(&hold(key, fence))
+    }
+
+    fn holds(&self, key: &str, fence: &Fence) -> bool {
+        self.0.holds(&hold(key, fence))
+    }
+
+    fn claim(&self, key: &str, token: &Token) -> bool {
+        self.0.claim(key, token)
+    }
+
+    fn sweep(&self, pattern: &str) -> u64 {
+        self.0.sweep(pattern)
+    }
+}
+
+fn hold(key: &str, fence: &Fence) -> Hold {
+    Hold { key: key.to_owned(), spot: Spot::Entry, fence: fence.clone(), tags: [].into() }
 }
 
 /// What a value begins with, and then some.
@@ -25,7 +75,7 @@ fn value(write_id: u8) -> Vec<u8> {
     bytes
 }
 
-fn leased(store: &MemoryStore, key: &str) -> Token {
+fn leased(store: &Plain<'_>, key: &str) -> Token {
     let token = token::fresh();
     assert_eq!(store.lookup(key, &token), Looked::Leased);
     token
@@ -33,7 +83,8 @@ fn leased(store: &MemoryStore, key: &str) -> Token {
 
 #[test]
 fn a_lookup_takes_the_lease_once() {
-    let (store, _) = store();
+    let (memory, _) = memory();
+    let store = Plain(&memory);
     let token = leased(&store, "k");
     let present = Looked::Present(entry::lease(&token).to_vec());
     assert_eq!(store.lookup("k", &token::fresh()), present, "another sees the first one's");
@@ -45,7 +96,8 @@ fn a_lookup_takes_the_lease_once() {
 
 #[test]
 fn a_commit_needs_its_lease() {
-    let (store, _) = store();
+    let (memory, _) = memory();
+    let store = Plain(&memory);
     let token = leased(&store, "k");
     let strange = Fence::lease(&token::fresh());
     assert!(!store.commit("k", &strange, value(1), MINUTE));
@@ -59,7 +111,7 @@ fn a_commit_needs_its_lease() {
 
 #[test]
 fn whatever_removes_or_replaces_a_lease_revokes_it() {
-    type Revocation = fn(&MemoryStore);
+    type Revocation = fn(&Plain<'_>);
     let revocations: [(&str, Revocation); 4] = [
         ("delete", |store| assert_eq!(store.delete(&["k".to_owned()]), 1)),
         ("sweep", |store| assert_eq!(store.sweep("*"), 1)),
@@ -70,7 +122,8 @@ fn whatever_removes_or_replaces_a_lease_revokes_it() {
         }),
     ];
     for (what, revoke) in revocations {
-        let (store, _) = store();
+        let (memory, _) = memory();
+        let store = Plain(&memory);
         let fence = Fence::lease(&leased(&store, "k"));
         assert!(store.holds("k", &fence), "{what}");
         revoke(&store);
@@ -84,7 +137,8 @@ fn whatever_removes_or_replaces_a_lease_revokes_it() {
 
 #[test]
 fn a_refresh_replaces_exactly_what_it_saw() {
-    let (store, clock) = store();
+    let (memory, clock) = memory();
+    let store = Plain(&memory);
     store.put("k", value(1), MINUTE);
     let fence = fence_of(&value(1));
     assert!(store.commit("k", &fence, value(2), MINUTE));
@@ -100,7 +154,8 @@ fn a_refresh_replaces_exactly_what_it_saw() {
 
 #[test]
 fn a_release_removes_its_own_lease_alone() {
-    let (store, _) = store();
+    let (memory, _) = memory();
+    let store = Plain(&memory);
     let token = leased(&store, "k");
     assert!(!store.release("k", &Fence::lease(&token::fresh())));
     assert!(store.release("k", &Fence::lease(&token)));
@@ -113,7 +168,8 @@ fn a_release_removes_its_own_lease_alone() {
 
 #[test]
 fn values_expire_and_leases_do_not() {
-    let (store, clock) = store();
+    let (memory, clock) = memory();
+    let store = Plain(&memory);
     let fence = Fence::lease(&leased(&store, "slow"));
     store.put("k", value(1), MINUTE);
     clock.advance(MINUTE - MS);
@@ -131,7 +187,8 @@ fn values_expire_and_leases_do_not() {
 
 #[test]
 fn deletions_and_sweeps_count_what_was_there() {
-    let (store, clock) = store();
+    let (memory, clock) = memory();
+    let store = Plain(&memory);
     for key in ["a:1", "a:2", "b:1"] {
         store.put(key, value(1), MINUTE);
     }
@@ -151,7 +208,8 @@ fn deletions_and_sweeps_count_what_was_there() {
 fn memory_is_bounded_and_the_least_recently_used_goes_first() {
     const CAPACITY: usize = 1 << 20;
     let clock = Clock::manual();
-    let store = MemoryStore::new(CAPACITY, clock.clone());
+    let memory = MemoryStore::new(CAPACITY, clock.clone());
+    let store = Plain(&memory);
     let fill = || {
         for n in 0..5_000 {
             store.put(&format!("k{n}"), vec![b'V'; 1_000], MINUTE);
@@ -185,7 +243,8 @@ fn memory_is_bounded_and_the_least_recently_used_goes_first() {
 
 #[test]
 fn what_is_too_large_for_the_store_is_not_kept_and_evicts_fences() {
-    let store = MemoryStore::new(16 * 1_000, Clock::manual());
+    let memory = MemoryStore::new(16 * 1_000, Clock::manual());
+    let store = Plain(&memory);
     store.put("huge", vec![b'V'; 100_000], MINUTE);
     assert_eq!(store.read("huge"), None);
     let fence = Fence::lease(&leased(&store, "k"));
@@ -199,7 +258,8 @@ fn what_is_too_large_for_the_store_is_not_kept_and_evicts_fences() {
 /// Of many that race for a key one holds the lease, and one commit goes through.
 #[test]
 fn one_of_many_threads_fills_a_key() {
-    let (store, _) = store();
+    let (memory, _) = memory();
+    let store = Plain(&memory);
     for round in 0..200 {
         let key = format!("k{round}");
         let (leases, commits) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -223,7 +283,8 @@ fn one_of_many_threads_fills_a_key() {
 /// One value too large for the store must not drive out all the others.
 #[test]
 fn a_value_that_cannot_fit_takes_nothing_else_with_it() {
-    let store = MemoryStore::new(64 << 10, Clock::manual());
+    let memory = MemoryStore::new(64 << 10, Clock::manual());
+    let store = Plain(&memory);
     for at in 0..20 {
         store.put(&format!("small:{at}"), vec![0; 10], Duration::from_secs(60));
     }
@@ -231,4 +292,112 @@ fn a_value_that_cannot_fit_takes_nothing_else_with_it() {
         store.put(&format!("large:{at}"), vec![0; 8 << 10], Duration::from_secs(60));
     }
     assert_eq!((store.sweep("small:*"), store.sweep("large:*")), (20, 0));
+}
+
+fn tagged(memory: &MemoryStore, tags: &[String], token: &Token) -> Sight {
+    memory.lookup(Asked { key: "k", tags, age: true }, token)
+}
+
+fn give(memory: &MemoryStore, tag: &str, version: Token) -> Vec<Token> {
+    let absent = vec![(tag.to_owned(), version)];
+    memory.prepare(&Preparation { key: "k".to_owned(), seize: None, absent }).versions
+}
+
+#[test]
+fn a_tag_has_one_version_until_it_is_invalidated() {
+    let (memory, clock) = memory();
+    let tags = ["a".to_owned(), "b".to_owned()];
+    let seen = |memory: &MemoryStore| tagged(memory, &tags, &token::fresh()).versions;
+    assert_eq!(seen(&memory), [None, None]);
+    let (first, second) = (token::fresh(), token::fresh());
+    assert_eq!(give(&memory, "a", first), [first]);
+    assert_eq!(give(&memory, "a", second), [first], "whoever was faster");
+    assert_eq!(seen(&memory), [Some(first), None]);
+    assert_eq!(memory.sweep("*"), 1, "the lease; a tag is no entry");
+    assert_eq!(seen(&memory), [Some(first), None]);
+    assert_eq!(memory.delete(&[], &tags), 0);
+    assert_eq!(seen(&memory), [None, None]);
+    assert_eq!(give(&memory, "a", second), [second]);
+    clock.advance(1_000 * MINUTE);
+    assert_eq!(seen(&memory), [None, None], "one that expired was never valid");
+}
+
+#[test]
+fn a_commit_needs_the_versions_it_was_begun_under() {
+    for (what, invalidate, stored) in [
+        ("nothing", &[][..], true),
+        ("its tag", &["a".to_owned()][..], false),
+        ("another's tag", &["b".to_owned()][..], true),
+    ] {
+        let (memory, clock) = memory();
+        let (token, version) = (token::fresh(), token::fresh());
+        tagged(&memory, &["a".to_owned()], &token);
+        give(&memory, "a", version);
+        memory.delete(&[], invalidate);
+        let tags = [Captured { tag: "a".to_owned(), version }].into();
+        let hold = Hold { tags, ..hold("k", &Fence::lease(&token)) };
+        let life = 2_000 * MINUTE;
+        let kept = memory.commit(&hold, Value { bytes: value(1), life });
+        assert_eq!(kept, stored, "{what}");
+        let sight = tagged(&memory, &["a".to_owned()], &token::fresh());
+        assert_eq!(sight.looked == Looked::Present(value(1)), stored, "{what}");
+        if stored {
+            assert_eq!(sight.remaining, Some(life), "{what}");
+            clock.advance(life - MS);
+            let sight = tagged(&memory, &["a".to_owned()], &token::fresh());
+            assert_eq!(sight.versions, [Some(version)], "a tag outlives its entries");
+        }
+    }
+}
+
+#[test]
+fn a_release_tells_whether_a_tag_has_changed() {
+    for (invalidate, unchanged) in [(false, true), (true, false)] {
+        let (memory, _) = memory();
+        let (token, version) = (token::fresh(), token::fresh());
+        tagged(&memory, &["a".to_owned()], &token);
+        give(&memory, "a", version);
+        if invalidate {
+            memory.delete(&[], &["a".to_owned()]);
+        }
+        let tags = [Captured { tag: "a".to_owned(), version }].into();
+        let hold = Hold { tags, ..hold("k", &Fence::lease(&token)) };
+        assert_eq!(memory.release(&hold), unchanged);
+        assert_eq!(Plain(&memory).read("k"), None, "either way it is given up");
+    }
+}
+
+#[test]
+fn what_is_of_no_use_is_seized_by_one() {
+    let (memory, _) = memory();
+    let store = Plain(&memory);
+    store.put("k", value(1), MINUTE);
+    let seize = |token: Token| {
+        let seize = Some((fence_of(&value(1)), token));
+        let absent = vec![("a".to_owned(), token)];
+        memory.prepare(&Preparation { key: "k".to_owned(), seize, absent })
+    };
+    let (first, second) = (token::fresh(), token::fresh());
+    assert_eq!(seize(first), Prepared { seized: true, versions: vec![first] });
+    assert_eq!(store.read("k"), Some(entry::lease(&first).to_vec()));
+    assert_eq!(seize(second), Prepared { seized: false, versions: vec![first] });
+    assert!(store.commit("k", &Fence::lease(&first), value(2), MINUTE));
+}
+
+#[test]
+fn a_lease_beside_leaves_the_entry_in_peace() {
+    let (memory, _) = memory();
+    let store = Plain(&memory);
+    store.put("k", value(1), MINUTE);
+    let token = token::fresh();
+    assert!(memory.mark("k", &token));
+    assert!(!memory.mark("k", &token::fresh()), "one at a time");
+    assert_eq!(store.read("k"), Some(value(1)));
+    let beside = Hold { spot: Spot::Beside, ..hold("k", &Fence::lease(&token)) };
+    assert!(memory.holds(&beside));
+    assert!(memory.release(&beside));
+    assert!(!memory.release(&beside));
+    assert_eq!(store.read("k"), Some(value(1)));
+    assert!(memory.mark("k", &token::fresh()));
+    assert_eq!(store.delete(&["k".to_owned()]), 1, "and is not counted as an entry");
 }

@@ -13,14 +13,17 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Protocol
 use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 
+use super::bell::Bell;
 use super::health::Health;
 use super::link::{Link, Live};
 use crate::error::Error;
+use crate::fault::Fault;
 
 pub(super) struct Endpoint {
     /// Tells endpoints apart, also those of one address.
     id: u64,
     client: Client,
+    pub(super) bell: Bell,
     pub(super) health: Arc<Health>,
     links: RwLock<Vec<Known>>,
 }
@@ -40,7 +43,8 @@ impl Endpoint {
         })?;
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, client, health, links: RwLock::new(Vec::new()) })
+        let bell = Bell::new(client.clone());
+        Ok(Self { id, client, bell, health, links: RwLock::new(Vec::new()) })
     }
 
     /// The link of the runtime this is called on; made, with its actor, at first use.
@@ -59,7 +63,9 @@ impl Endpoint {
         }
         let id = runtime.id();
         LAST.with_borrow_mut(|last| match last {
-            Some((endpoint, last_id, link)) if *endpoint == self.id && *last_id == id => {
+            Some((endpoint, last_id, link))
+                if *endpoint == self.id && *last_id == id && !link.is_dead() =>
+            {
                 link.live_now()
             }
             _ => {
@@ -69,17 +75,44 @@ impl Endpoint {
         })
     }
 
-    /// The link of a runtime.
+    /// Lets every link that is down try again soon.
+    pub(super) fn hurry(&self) {
+        for known in &*self.links.read().unwrap_or_else(PoisonError::into_inner) {
+            if known.link.last_failure().is_some() {
+                known.link.hurry();
+            }
+        }
+    }
+
+    /// Why there is no connection, where no runtime has one and not all are still at their first
+    /// attempt.
+    pub(super) fn disconnected(&self) -> Option<Fault> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let mut links = links.iter().map(|known| &known.link).filter(|link| !link.is_dead());
+        let mut cause = None;
+        let up = links.any(|link| {
+            cause = link.last_failure().map(|failure| failure.fault).or(cause);
+            link.live_now().is_some()
+        });
+        cause.filter(|_| !up)
+    }
+
+    /// The link of a runtime. A dead one is that of an earlier runtime, whose id was given again.
     pub(super) fn link_of(&self, runtime: &Handle) -> Arc<Link> {
         let id = runtime.id();
+        let find = |links: &[Known]| {
+            let mut links = links.iter();
+            let known = links.find(|known| known.runtime == id && !known.link.is_dead());
+            known.map(|known| Arc::clone(&known.link))
+        };
         let known = self.links.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.iter().find(|known| known.runtime == id) {
-            return Arc::clone(&known.link);
+        if let Some(link) = find(&known) {
+            return link;
         }
         drop(known);
         let mut known = self.links.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.iter().find(|known| known.runtime == id) {
-            return Arc::clone(&known.link);
+        if let Some(link) = find(&known) {
+            return link;
         }
         known.retain(|known| !known.link.is_dead());
         let (link, actor) = Link::new(self.client.clone(), Arc::clone(&self.health));
@@ -153,3 +186,38 @@ fn ready_tls() {
 
 #[cfg(not(feature = "tls"))]
 fn ready_tls() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An id that was given again is not to be had at will; a link that died under it is.
+    #[tokio::test]
+    async fn a_dead_link_is_replaced() {
+        let endpoint = Endpoint::open("redis://127.0.0.1:1").unwrap();
+        let here = Handle::current();
+        let first = endpoint.link();
+        assert!(Arc::ptr_eq(&first, &endpoint.link()));
+        assert!(endpoint.live_of(&here).is_none());
+        for known in &*endpoint.links.read().unwrap() {
+            known.actor.abort();
+        }
+        while !first.is_dead() {
+            tokio::task::yield_now().await;
+        }
+        let second = endpoint.link();
+        assert!(!Arc::ptr_eq(&first, &second) && !second.is_dead());
+        assert!(Arc::ptr_eq(&second, &endpoint.link()));
+        assert_eq!(endpoint.links.read().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_link_of_a_runtime_that_has_ended_is_dead() {
+        let endpoint = Endpoint::open("redis://127.0.0.1:1").unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let here = runtime.handle().clone();
+        drop(runtime);
+        // Its actor is never polled.
+        assert!(endpoint.link_of(&here).is_dead());
+    }
+}

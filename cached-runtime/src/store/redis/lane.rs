@@ -5,7 +5,6 @@
 //! the runtime comes to it, whoever else was ready to run has added its lookup.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use redis::{Arg, Cmd, Pipeline, RedisError, Value};
 use tokio::sync::oneshot;
@@ -28,6 +27,31 @@ pub(super) enum Lost {
     Error(RedisError),
     /// No answer within the deadline.
     Unanswered,
+}
+
+/// The commands of one lookup, which stand side by side in the pipeline.
+pub(super) struct Commands {
+    /// `SET key lease NX GET PX ms`.
+    pub(super) fused: Cmd,
+    /// What most lookups don't ask.
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+#[derive(Default)]
+pub(super) struct Extras {
+    /// `PTTL key`: before the lookup, so that what it says is never too long.
+    pub(super) age: Option<Cmd>,
+    /// `MGET tag…`: after it, so that what was found is valid if it still is by then.
+    pub(super) versions: Option<Cmd>,
+}
+
+/// What the commands of one lookup yielded.
+pub(super) struct Seen {
+    pub(super) answer: Answer,
+    /// The answer to `PTTL`.
+    pub(super) age: Option<Value>,
+    /// The answer to `MGET`.
+    pub(super) versions: Option<Value>,
 }
 
 /// What a fused lookup yields.
@@ -60,59 +84,117 @@ pub(super) struct Lane {
 }
 
 struct Waiting {
-    /// `SET key lease NX GET PX ms`.
-    cmd: Cmd,
-    answer: oneshot::Sender<Result<Answer, Lost>>,
+    commands: Commands,
+    answer: oneshot::Sender<Result<Seen, Lost>>,
+}
+
+/// Who waits for an answer, and which commands were sent for it.
+struct Asked {
+    answer: oneshot::Sender<Result<Seen, Lost>>,
+    age: bool,
+    versions: bool,
 }
 
 impl Lane {
+    /// Adds a lookup; the first of a turn is told to have the turn taken.
+    fn add(self: &Arc<Self>, commands: Commands) -> (Queued, Option<Turn>) {
+        let (answer, answered) = oneshot::channel();
+        let mut waiting = self.waiting();
+        waiting.push(Waiting { commands, answer });
+        let turn = (waiting.len() == 1).then(|| Turn(Some(Arc::clone(self))));
+        (Queued(answered), turn)
+    }
+
+    fn take(&self) -> Vec<Waiting> {
+        std::mem::take(&mut *self.waiting())
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Vec<Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Sends a fused lookup on `live` and waits for its answer.
-pub(super) async fn ask(store: &RedisStore, live: &Arc<Live>, cmd: Cmd) -> Result<Answer, Lost> {
-    let (answer, answered) = oneshot::channel();
-    let first = {
-        let mut waiting = live.lane.waiting();
-        waiting.push(Waiting { cmd, answer });
-        waiting.len() == 1
-    };
-    if first {
-        tokio::spawn(send(store.clone(), Arc::clone(live)));
+/// The duty to send what waits. Dropped without, since the runtime ends, it tells those who wait;
+/// nobody else would take them along.
+struct Turn(Option<Arc<Lane>>);
+
+impl Turn {
+    fn take(mut self) -> Vec<Waiting> {
+        self.0.take().map(|lane| lane.take()).unwrap_or_default()
     }
-    // The sender is gone only where the runtime is.
-    answered.await.unwrap_or(Err(Lost::Unanswered))
 }
 
-async fn send(store: RedisStore, live: Arc<Live>) {
-    let mut batch = std::mem::take(&mut *live.lane.waiting());
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(lane) = self.0.take() {
+            // Woken after the lock is free.
+            let waiting = lane.take();
+            drop(waiting);
+        }
+    }
+}
+
+/// A lookup that will be sent on its runtime's next turn.
+pub(super) struct Queued(oneshot::Receiver<Result<Seen, Lost>>);
+
+impl Queued {
+    pub(super) async fn answered(self) -> Result<Seen, Lost> {
+        // The sender is gone only where the runtime is.
+        self.0.await.unwrap_or(Err(Lost::Unanswered))
+    }
+}
+
+/// Queues a lookup on `live`.
+pub(super) fn ask(store: &RedisStore, live: &Arc<Live>, commands: Commands) -> Queued {
+    let (queued, turn) = live.lane.add(commands);
+    if let Some(turn) = turn {
+        tokio::spawn(send(store.clone(), Arc::clone(live), turn));
+    }
+    queued
+}
+
+async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
+    let mut batch = turn.take();
     // Callers that went away before their lookup was sent.
     batch.retain(|waiting| !waiting.answer.is_closed());
     let mut pipeline = Pipeline::with_capacity(batch.len());
     let mut pending = Vec::with_capacity(batch.len());
-    for Waiting { cmd, answer } in batch {
-        pipeline.add_command(cmd);
-        pending.push(answer);
+    for Waiting { commands: Commands { fused, extras }, answer } in batch {
+        let Extras { age, versions } = extras.map(|extras| *extras).unwrap_or_default();
+        pending.push(Asked { answer, age: age.is_some(), versions: versions.is_some() });
+        for cmd in age.into_iter().chain([fused]).chain(versions) {
+            pipeline.add_command(cmd);
+        }
     }
     if pending.is_empty() {
         return;
     }
     let mut connection = live.connection();
-    let sending = connection.send_packed_commands(&pipeline, 0, pending.len());
+    let sending = connection.send_packed_commands(&pipeline, 0, pipeline.len());
     match tokio::time::timeout(store.inner.lookup_deadline, sending).await {
-        Ok(Ok(values)) if values.len() == pending.len() => {
-            live.answered();
+        Ok(Ok(values)) if values.len() == pipeline.len() => {
+            if values.iter().any(|value| !matches!(value, Value::ServerError(_))) {
+                live.answered();
+            } else {
+                // Each of these errors is judged on its own.
+                live.heard();
+            }
             let part = pending.len().div_ceil(PARTS).max(SMALLEST_PART);
-            let answers = pending.into_iter().zip(values).zip(pipeline.cmd_iter());
-            for (at, ((answer, value), cmd)) in answers.enumerate() {
+            let mut answers = values.into_iter().zip(pipeline.cmd_iter());
+            for (at, Asked { answer, age, versions }) in pending.into_iter().enumerate() {
                 if at > 0 && at % part == 0 {
                     tokio::task::yield_now().await;
                 }
-                let value = value.extract_error().map_err(Lost::Error);
+                let mut value = || answers.next().map(|(value, _)| value);
+                let age = if age { value() } else { None };
+                let Some((fused, cmd)) = answers.next() else { break };
+                let versions = if versions { answers.next().map(|(value, _)| value) } else { None };
+                let seen = fused.extract_error().map_err(Lost::Error).map(|fused| {
+                    let answer = read(fused, &store, &live, cmd);
+                    Seen { answer, age, versions }
+                });
                 // A caller that went away needs no answer, and drops what it would have taken.
-                let _ = answer.send(value.map(|value| read(value, &store, &live, cmd)));
+                let _ = answer.send(seen);
             }
         }
         Ok(outcome) => {
@@ -122,7 +204,7 @@ async fn send(store: RedisStore, live: Arc<Live>) {
             if fault::ends_connection(&error) {
                 give_up(&store, None, pipeline.cmd_iter());
             }
-            for answer in pending {
+            for Asked { answer, .. } in pending {
                 // A caller that went away needs no answer.
                 let _ = answer.send(Err(Lost::Error(error.clone())));
             }
@@ -132,7 +214,7 @@ async fn send(store: RedisStore, live: Arc<Live>) {
             // The server may still take these leases: the releases go behind, on the same
             // connection.
             give_up(&store, Some(&live), pipeline.cmd_iter());
-            for answer in pending {
+            for Asked { answer, .. } in pending {
                 let _ = answer.send(Err(Lost::Unanswered));
             }
         }
@@ -174,33 +256,58 @@ fn give_up<'a>(store: &RedisStore, live: Option<&Live>, lookups: impl Iterator<I
 }
 
 impl Lookup {
+    /// `None` for the commands beside a lookup.
     fn of(cmd: &Cmd) -> Option<Self> {
-        let mut arguments = cmd.args_iter().skip(1);
-        let (Arg::Simple(key), Arg::Simple(lease)) = (arguments.next()?, arguments.next()?) else {
+        let mut arguments = cmd.args_iter();
+        let (Arg::Simple(b"SET"), Arg::Simple(key), Arg::Simple(lease)) =
+            (arguments.next()?, arguments.next()?, arguments.next()?)
+        else {
             return None;
         };
         let fence = Fence { prefix: lease.to_vec(), len: Some(lease.len()) };
         Some(Self { key: key.to_vec(), fence })
     }
 
-    /// In the background: behind the lookup on its connection, so that it arrives after it, or on
-    /// the next connection where that one broke.
+    /// In the background: behind the lookup on its connection, so that it arrives after it; and on
+    /// the next connection where that one broke, or does not answer.
     fn give_up(self, store: &RedisStore, live: Option<&Live>) {
         let (Ok(io), store) = (io::handle(), store.clone()) else { return };
         let Self { key, fence } = self;
+        let key = [key];
         let connection = live.map(Live::connection);
-        // Where it fails, or takes longer than the lease lives, the lease's own end does the same.
         io.spawn(async move {
-            match connection {
-                Some(mut connection) => {
-                    let lease = Duration::from_millis(store.inner.lease_millis);
-                    let release = store.release_on(&mut connection, &key, &fence);
-                    let _ = tokio::time::timeout(lease, release).await;
-                }
-                None => {
-                    let _ = store.release_full(&key, &fence).await;
+            if let Some(mut connection) = connection {
+                let release = store.release_on(&mut connection, &key, &fence, &[]);
+                let released = tokio::time::timeout(store.inner.commit_deadline, release).await;
+                if matches!(released, Ok(Ok(_))) {
+                    return;
                 }
             }
+            // Where that fails for as long as the lease lives, its end does the same.
+            let _ = store.release_at_last(&key, &fence, &[]).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commands() -> Commands {
+        Commands { fused: Cmd::new(), extras: None }
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_is_not_taken_leaves_nobody_waiting() {
+        let lane = Arc::<Lane>::default();
+        let ((first, turn), (second, none)) = (lane.add(commands()), lane.add(commands()));
+        assert!(turn.is_some() && none.is_none());
+        drop(turn);
+        for queued in [first, second] {
+            assert!(matches!(queued.answered().await, Err(Lost::Unanswered)));
+        }
+        // Who comes next has a turn of its own.
+        let (_third, turn) = lane.add(commands());
+        assert_eq!(turn.unwrap().take().len(), 1);
     }
 }

@@ -17,9 +17,9 @@ use crate::fault::Fault;
 use crate::policy::backoff;
 use crate::store::Failure;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Short enough that the server's return is noticed within two seconds.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// This many operations in a row without an answer, and the peer is given up: it may be a black
 /// hole, which no error ever reports.
@@ -53,7 +53,8 @@ pub(in crate::store) struct Live {
     gone: Notify,
     /// Why it was given up.
     cause: OnceLock<Failure>,
-    pub(super) lane: Lane,
+    health: Arc<Health>,
+    pub(super) lane: Arc<Lane>,
 }
 
 impl Live {
@@ -65,7 +66,14 @@ impl Live {
         self.serial
     }
 
+    /// An answer that means that the server is well.
     pub(super) fn answered(&self) {
+        self.heard();
+        self.health.breaker.answered();
+    }
+
+    /// An answer, of whatever kind.
+    pub(super) fn heard(&self) {
         if self.unanswered.load(Ordering::Relaxed) != 0 {
             self.unanswered.store(0, Ordering::Relaxed);
         }
@@ -101,7 +109,7 @@ impl Link {
             hurry: Notify::new(),
             dead: AtomicBool::new(false),
         });
-        let actor = supervise(Arc::clone(&link), client, health);
+        let actor = supervise(Farewell(Arc::clone(&link)), client, health);
         (link, actor)
     }
 
@@ -130,6 +138,19 @@ impl Link {
         }
         self.hurry.notify_one();
         self.settled(|phase| matches!(phase, Phase::Up)).await
+    }
+
+    /// Shortens the pause before the next attempt to connect.
+    pub(super) fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+
+    /// Until the link comes up the next time; one that is up goes down first.
+    pub(super) async fn comes_up(&self) {
+        let mut phases = self.phase.subscribe();
+        // The channel is as long-lived as this link.
+        let _ = phases.wait_for(|phase| !matches!(phase, Phase::Up)).await;
+        let _ = phases.wait_for(|phase| matches!(phase, Phase::Up)).await;
     }
 
     async fn settled(&self, done: impl Fn(&Phase) -> bool) -> Result<Arc<Live>, Failure> {
@@ -165,7 +186,8 @@ impl Link {
     }
 }
 
-/// Marks the link dead however the actor ends: aborted, or dropped with its runtime.
+/// Marks the link dead however the actor ends: aborted, or dropped with its runtime, also where it
+/// never began.
 struct Farewell(Arc<Link>);
 
 impl Drop for Farewell {
@@ -175,8 +197,8 @@ impl Drop for Farewell {
     }
 }
 
-async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
-    let farewell = Farewell(Arc::clone(&link));
+async fn supervise(farewell: Farewell, client: Client, health: Arc<Health>) {
+    let link = &farewell.0;
     let mut attempt = 0;
     loop {
         let (pushes, mut pushed) = mpsc::unbounded_channel();
@@ -189,7 +211,8 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
                     unanswered: AtomicU32::new(0),
                     gone: Notify::new(),
                     cause: OnceLock::new(),
-                    lane: Lane::default(),
+                    health: Arc::clone(&health),
+                    lane: Arc::default(),
                 });
                 link.live.store(Some(Arc::clone(&live)));
                 link.phase.send_replace(Phase::Up);
@@ -199,7 +222,7 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
                 }
                 let broke = || Failure::new(Fault::Unavailable, "the connection broke");
                 let failure = live.cause.get().cloned().unwrap_or_else(broke);
-                health.failed(failure.fault, &failure.message);
+                health.unusable(failure.fault, &failure.message);
                 link.down(failure);
                 // A connection that lasted starts the backoff anew; one that is lost as soon
                 // as it is made does not.
@@ -209,7 +232,7 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
                 }
             }
             Err(failure) => {
-                health.failed(failure.fault, &failure.message);
+                health.unusable(failure.fault, &failure.message);
                 link.down(failure);
             }
         }
@@ -219,12 +242,12 @@ async fn supervise(link: Arc<Link>, client: Client, health: Arc<Health>) {
             () = tokio::time::sleep(pause) => {}
             // Whoever waits is served soon, but a server that closes each connection at once is
             // not to be stormed.
-            () = farewell.0.hurry.notified() => tokio::time::sleep(pause.min(FIRST_PAUSE)).await,
+            () = link.hurry.notified() => tokio::time::sleep(pause.min(FIRST_PAUSE)).await,
         }
     }
 }
 
-async fn connect(
+pub(super) async fn connect(
     client: &Client,
     pushes: mpsc::UnboundedSender<PushInfo>,
 ) -> Result<MultiplexedConnection, Failure> {

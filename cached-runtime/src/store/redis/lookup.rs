@@ -1,56 +1,144 @@
 //! The lookup: fused with taking the lease where the server allows it, else in two steps.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use redis::{Cmd, RedisError, Value};
+use futures_util::future::join_all;
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::lane::{self, Answer, Lost};
+use super::lane::{self, Answer, Commands, Extras, Lost, Queued, Seen};
 use super::link::{Link, Live};
-use super::scripts::{send, unexpected};
+use super::scripts::unexpected;
 use super::{Patience, RedisStore, fault};
-use crate::entry;
+use crate::entry::{self, Present};
 use crate::fault::Fault;
-use crate::store::{Failure, Looked};
+use crate::store::{Asked, Failure, Looked, Sight};
 use crate::token::Token;
+
+/// So many lookups are answered well within their deadline.
+const CHUNK: usize = 500;
 
 impl RedisStore {
     /// Looks up on the link of the runtime this is polled on.
-    pub(crate) async fn lookup(&self, key: &str, token: &Token) -> Result<Looked, Failure> {
-        let link = self.inner.endpoint.link();
-        let live = match link.live_now() {
-            Some(live) => live,
-            None => self.first_connection(&link).await?,
-        };
-        self.lookup_on(live, key, token).await
+    pub(crate) async fn lookup(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
+        let live = self.live().await?;
+        self.lookup_on(live, asked, token).await
     }
 
     pub(in crate::store) async fn lookup_on(
         &self,
         live: Arc<Live>,
-        key: &str,
+        asked: Asked<'_>,
         token: &Token,
-    ) -> Result<Looked, Failure> {
+    ) -> Result<Sight, Failure> {
         if !self.inner.writes.fused() {
-            return self.plain(key, token).await;
+            return Box::pin(self.plain(asked, token)).await;
         }
-        match lane::ask(self, &live, self.fused(key, token)).await {
-            Ok(Answer::Leased(taken)) => {
-                self.inner.endpoint.health.worked();
+        let _place = self.inner.in_flight.enter()?;
+        let queued = lane::ask(self, &live, self.commands(asked, token));
+        self.answered(&live, queued, asked, token).await
+    }
+
+    /// Several lookups, which leave as one pipeline; very many as several, one after the other.
+    pub(crate) async fn lookups(
+        &self,
+        asked: &[Asked<'_>],
+        tokens: &[Token],
+    ) -> Vec<Result<Sight, Failure>> {
+        let live = match self.live().await {
+            Ok(live) => live,
+            Err(failure) => return asked.iter().map(|_| Err(failure.clone())).collect(),
+        };
+        let all = || asked.iter().copied().zip(tokens);
+        if !self.inner.writes.fused() {
+            return join_all(all().map(|(asked, token)| self.plain(asked, token))).await;
+        }
+        let _place = match self.inner.in_flight.enter() {
+            Ok(place) => place,
+            Err(failure) => return asked.iter().map(|_| Err(failure.clone())).collect(),
+        };
+        // What they took gives itself up until the last has come.
+        let mut answers = Vec::with_capacity(asked.len());
+        for chunk in all().collect::<Vec<_>>().chunks(CHUNK) {
+            let commands = chunk.iter().map(|&(asked, token)| self.commands(asked, token));
+            let queued: Vec<_> =
+                commands.map(|commands| lane::ask(self, &live, commands)).collect();
+            for queued in queued {
+                answers.push(queued.answered().await);
+            }
+            // A server that does not answer is not asked for the rest.
+            if matches!(answers.last(), Some(Err(Lost::Unanswered))) {
+                break;
+            }
+        }
+        answers.resize_with(asked.len(), || Err(Lost::Unanswered));
+        let refused = all().zip(&answers).filter_map(|((asked, token), answer)| match answer {
+            Err(Lost::Error(error)) => Some(self.refused(&live, error, asked, token)),
+            _ => None,
+        });
+        let mut refused = join_all(refused).await.into_iter();
+        let sights = answers.into_iter().zip(asked).map(|(answer, &asked)| match answer {
+            Ok(seen) => self.sight(&live, seen, asked),
+            Err(Lost::Error(_)) => refused.next().unwrap_or_else(|| Err(self.unanswered_lookup())),
+            Err(Lost::Unanswered) => Err(self.unanswered_lookup()),
+        });
+        sights.collect()
+    }
+
+    async fn live(&self) -> Result<Arc<Live>, Failure> {
+        let link = self.inner.endpoint.link();
+        match link.live_now() {
+            Some(live) => Ok(live),
+            None => self.first_connection(&link).await,
+        }
+    }
+
+    /// Waits for the answer of a lookup that was queued.
+    async fn answered(
+        &self,
+        live: &Live,
+        queued: Queued,
+        asked: Asked<'_>,
+        token: &Token,
+    ) -> Result<Sight, Failure> {
+        match queued.answered().await {
+            Ok(seen) => self.sight(live, seen, asked),
+            Err(Lost::Unanswered) => Err(self.unanswered_lookup()),
+            Err(Lost::Error(error)) => Box::pin(self.refused(live, &error, asked, token)).await,
+        }
+    }
+
+    /// What was seen; a lease that was taken is the caller's from here on. Not where the rest was
+    /// refused: the caller goes on without the store then.
+    fn sight(&self, live: &Live, seen: Seen, asked: Asked<'_>) -> Result<Sight, Failure> {
+        let Seen { answer, age, versions } = seen;
+        let beside = remaining(age).and_then(|age| Ok((age, known_versions(asked, versions)?)));
+        let (remaining, versions) = match beside {
+            Ok(beside) => beside,
+            Err(error) => return Err(self.useless(live, &error)),
+        };
+        let looked = match answer {
+            Answer::Leased(taken) => {
                 taken.keep();
-                Ok(Looked::Leased)
+                Looked::Leased
             }
-            Ok(Answer::Present(bytes)) => {
-                self.inner.endpoint.health.worked();
-                Ok(Looked::Present(bytes))
-            }
-            Ok(Answer::Unexpected) => {
-                let error = unexpected("SET with GET");
-                self.failed(&live, &error);
-                Err(fault::failure(&error))
-            }
-            Err(Lost::Unanswered) => Err(self.no_answer(self.inner.lookup_deadline)),
-            Err(Lost::Error(error)) => self.refused(&live, &error, key, token).await,
-        }
+            Answer::Present(bytes) => Looked::Present(bytes),
+            Answer::Unexpected => return Err(self.useless(live, &unexpected("SET with GET"))),
+        };
+        self.inner.endpoint.health.worked();
+        Ok(Sight { looked, aged: asked.age, remaining, versions })
+    }
+
+    fn unanswered_lookup(&self) -> Failure {
+        self.no_answer(self.inner.lookup_deadline)
+    }
+
+    /// An answer that is an error, or none that the command has.
+    #[cold]
+    fn useless(&self, live: &Live, error: &RedisError) -> Failure {
+        self.failed(live, error);
+        fault::failure(error)
     }
 
     /// Waits for a runtime's very first attempt to connect, within the deadline; a link that is
@@ -58,18 +146,41 @@ impl RedisStore {
     #[cold]
     async fn first_connection(&self, link: &Link) -> Result<Arc<Live>, Failure> {
         let deadline = self.inner.lookup_deadline;
-        tokio::time::timeout(deadline, link.live())
-            .await
-            .unwrap_or_else(|_| Err(self.no_connection(link, deadline)))
+        tokio::time::timeout(deadline, link.live()).await.unwrap_or_else(|_| {
+            let failure = self.no_connection(link, deadline);
+            self.inner.endpoint.health.unanswered(&failure.message);
+            Err(failure)
+        })
     }
 
-    /// `SET key lease NX GET PX ms`: returns what is there, and takes the lease where nothing
-    /// is. It costs the server what a GET costs.
-    fn fused(&self, key: &str, token: &Token) -> Cmd {
-        let mut cmd = Cmd::with_capacity(7, self.inner.namespace.len() + key.len() + 48);
-        cmd.arg("SET").arg(self.full(key)).arg(&entry::lease(token)[..]);
-        cmd.arg("NX").arg("GET").arg("PX").arg(self.inner.lease_millis);
-        cmd
+    /// `SET key lease NX GET PX ms` returns what is there, and takes the lease where nothing is. It
+    /// costs the server what a GET costs. Beside it what else was asked.
+    fn commands(&self, asked: Asked<'_>, token: &Token) -> Commands {
+        let layout = &self.inner.layout;
+        let key = layout.entry(asked.key, !asked.tags.is_empty());
+        let mut fused = Cmd::with_capacity(7, layout.namespace_len() + asked.key.len() + 48);
+        fused.arg("SET").arg(key).arg(&entry::lease(token)[..]);
+        fused.arg("NX").arg("GET").arg("PX").arg(self.inner.lease_millis);
+        let extras = (asked.age || !asked.tags.is_empty()).then(|| Box::new(self.extras(asked)));
+        Commands { fused, extras }
+    }
+
+    fn extras(&self, asked: Asked<'_>) -> Extras {
+        let layout = &self.inner.layout;
+        let age = asked.age.then(|| {
+            let mut age = Cmd::new();
+            age.arg("PTTL").arg(layout.entry(asked.key, !asked.tags.is_empty()));
+            age
+        });
+        let versions = (!asked.tags.is_empty()).then(|| {
+            let mut versions = Cmd::new();
+            versions.arg("MGET");
+            for tag in asked.tags {
+                versions.arg(layout.tag_of(asked.key, tag));
+            }
+            versions
+        });
+        Extras { age, versions }
     }
 
     /// The server answered the fused lookup with an error.
@@ -78,60 +189,139 @@ impl RedisStore {
         &self,
         live: &Live,
         error: &RedisError,
-        key: &str,
+        asked: Asked<'_>,
         token: &Token,
-    ) -> Result<Looked, Failure> {
+    ) -> Result<Sight, Failure> {
         if error.code() == Some("WRONGTYPE") {
-            return Ok(Looked::WrongType);
+            // The versions of its tags are captured together with the claim.
+            let versions = vec![None; asked.tags.len()];
+            return Ok(Sight { versions, ..Sight::of(Looked::WrongType) });
         }
         if !fault::reads_still_hold(error) {
-            self.failed(live, error);
-            return Err(fault::failure(error));
+            return Err(self.useless(live, error));
         }
         if fault::is_syntax_error(error) {
             self.inner.writes.never_fuse();
         } else {
             self.pause_writes(error);
         }
-        self.plain(key, token).await
+        self.plain(asked, token).await
     }
 
     /// GET, and where there is nothing a script that takes the lease, unless writes are refused.
-    async fn plain(&self, key: &str, token: &Token) -> Result<Looked, Failure> {
+    async fn plain(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
         self.within(self.inner.lookup_deadline, Patience::None, async |connection| {
-            let mut get = Cmd::new();
-            get.arg("GET").arg(self.full(key));
-            match send(connection, &get).await {
-                Ok(Value::BulkString(bytes)) => Ok(Looked::Present(bytes)),
-                Ok(Value::Nil) if self.inner.writes.paused() => {
-                    Ok(Looked::Unleased(self.inner.writes.paused_by()))
-                }
-                Ok(Value::Nil) => match self.claim_on(connection, key, token).await {
-                    Ok(true) => Ok(Looked::Leased),
-                    Ok(false) => Ok(Looked::Unleased(None)),
+            let mut sight = self.read_on(connection, asked).await?;
+            if self.is_stuck(&sight.looked) {
+                sight.looked = Looked::Unleased(self.inner.writes.paused_by());
+                return Ok(sight);
+            }
+            if sight.looked != Looked::Unleased(None) {
+                return Ok(sight);
+            }
+            let key = self.inner.layout.entry(asked.key, !asked.tags.is_empty());
+            sight.looked = if self.inner.writes.paused() {
+                Looked::Unleased(self.inner.writes.paused_by())
+            } else {
+                match self.claim_on(connection, key, token).await {
+                    Ok(true) => Looked::Leased,
+                    Ok(false) => Looked::Unleased(None),
                     Err(error) if fault::reads_still_hold(&error) => {
                         self.pause_writes(&error);
-                        Ok(Looked::Unleased(Some(fault::classify(&error))))
+                        Looked::Unleased(Some(fault::classify(&error)))
                     }
-                    Err(error) => Err(error),
-                },
-                Ok(_) => Err(unexpected("GET")),
-                Err(error) if error.code() == Some("WRONGTYPE") => Ok(Looked::WrongType),
-                Err(error) => Err(error),
-            }
+                    Err(error) => return Err(error),
+                }
+            };
+            Ok(sight)
         })
         .await
     }
 
-    pub(super) fn no_answer(&self, deadline: std::time::Duration) -> Failure {
+    /// A lease on a server that refuses writes: whoever has it can store nothing, and maybe not even
+    /// give it up, so there is nothing to wait for. Where only this process may not write, there is.
+    fn is_stuck(&self, looked: &Looked) -> bool {
+        let Looked::Present(bytes) = looked else { return false };
+        let writes = &self.inner.writes;
+        entry::classify(bytes) == Present::Lease
+            && writes.paused()
+            && writes.paused_by() != Some(Fault::Forbidden)
+    }
+
+    pub(crate) async fn read(&self, asked: Asked<'_>) -> Result<Sight, Failure> {
+        self.within(self.inner.lookup_deadline, Patience::Waits, async |connection| {
+            self.read_on(connection, asked).await
+        })
+        .await
+    }
+
+    /// GET in one pipeline with what else is asked; nothing there is "no lease was taken".
+    async fn read_on(
+        &self,
+        connection: &mut MultiplexedConnection,
+        asked: Asked<'_>,
+    ) -> Result<Sight, RedisError> {
+        let Extras { age, versions } = self.extras(asked);
+        let mut get = Cmd::new();
+        get.arg("GET").arg(self.inner.layout.entry(asked.key, !asked.tags.is_empty()));
+        let (aged, tagged) = (age.is_some(), versions.is_some());
+        let mut pipeline = Pipeline::with_capacity(3);
+        for cmd in age.into_iter().chain([get]).chain(versions) {
+            pipeline.add_command(cmd);
+        }
+        let replies = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await?;
+        let mut replies = replies.into_iter();
+        let age = if aged { replies.next() } else { None };
+        let found = replies.next().ok_or_else(|| unexpected("GET"))?.extract_error();
+        let versions = if tagged { replies.next() } else { None };
+        let looked = match found {
+            Ok(Value::BulkString(bytes)) => Looked::Present(bytes),
+            Ok(Value::Nil) => Looked::Unleased(None),
+            Ok(_) => return Err(unexpected("GET")),
+            Err(error) if error.code() == Some("WRONGTYPE") => Looked::WrongType,
+            Err(error) => return Err(error),
+        };
+        let remaining = remaining(age)?;
+        let versions = known_versions(asked, versions)?;
+        Ok(Sight { looked, aged: asked.age, remaining, versions })
+    }
+
+    pub(super) fn no_answer(&self, deadline: Duration) -> Failure {
         let message = format!("{} did not answer within {deadline:?}", self.server());
         Failure::new(Fault::Timeout, message)
     }
 
-    pub(super) fn no_connection(&self, link: &Link, deadline: std::time::Duration) -> Failure {
+    pub(super) fn no_connection(&self, link: &Link, deadline: Duration) -> Failure {
         link.last_failure().unwrap_or_else(|| {
             let message = format!("no connection to {} within {deadline:?}", self.server());
             Failure::new(Fault::Unavailable, message)
         })
+    }
+}
+
+/// What `PTTL` said, where it was asked: `None` for a key that was not there, or does not expire.
+fn remaining(reply: Option<Value>) -> Result<Option<Duration>, RedisError> {
+    Ok(match reply.map(Value::extract_error).transpose()? {
+        Some(Value::Int(millis)) => u64::try_from(millis).ok().map(Duration::from_millis),
+        _ => None,
+    })
+}
+
+/// What `MGET` said of the tags, where there are any.
+fn known_versions(
+    asked: Asked<'_>,
+    reply: Option<Value>,
+) -> Result<Vec<Option<Token>>, RedisError> {
+    match reply.map(Value::extract_error).transpose()? {
+        None if asked.tags.is_empty() => Ok(Vec::new()),
+        Some(Value::Array(versions)) if versions.len() == asked.tags.len() => {
+            // Something else under a tag's name is no version.
+            let version = |value: Value| match value {
+                Value::BulkString(bytes) => bytes.as_slice().try_into().ok(),
+                _ => None,
+            };
+            Ok(versions.into_iter().map(version).collect())
+        }
+        _ => Err(unexpected("MGET")),
     }
 }

@@ -3,33 +3,43 @@
 //! Each operation runs on the connection of the runtime it is polled on, under one deadline that
 //! covers everything, connecting included.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use redis::RedisError;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, RedisError, RedisWrite, ToRedisArgs, Value};
 
+pub(crate) use self::bell::Listening;
+use self::bound::InFlight;
 use self::endpoint::Endpoint;
+use self::layout::Layout;
 use self::link::Live;
-use self::scripts::{Scripts, send, unexpected};
+use self::scripts::Scripts;
 use self::writes::Writes;
 use super::Failure;
 use crate::config::Config;
-use crate::entry::{self, Fence};
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::io;
-use crate::token::Token;
 
+mod bell;
+mod bound;
+mod breaker;
 mod endpoint;
 mod fault;
+mod fill;
 mod health;
 mod lane;
+mod layout;
 mod link;
 mod lookup;
+mod probe;
 mod promise;
 mod scripts;
 mod writes;
+
+pub(crate) use self::health::Condition;
+pub(crate) use self::probe::Errands;
 
 #[derive(Clone)]
 pub(crate) struct RedisStore {
@@ -38,13 +48,16 @@ pub(crate) struct RedisStore {
 
 struct Inner {
     endpoint: Endpoint,
-    namespace: String,
+    layout: Layout,
     lookup_deadline: Duration,
     commit_deadline: Duration,
     invalidate_deadline: Duration,
     lease_millis: u64,
     scripts: Scripts,
     writes: Writes,
+    in_flight: InFlight,
+    /// What is to be done before the circuit closes.
+    errands: OnceLock<Arc<dyn Errands>>,
 }
 
 /// Whether an operation waits for a connection that is down.
@@ -58,18 +71,33 @@ enum Patience {
 
 impl RedisStore {
     pub(crate) fn open(url: &str, config: &Config) -> Result<Self, Error> {
-        Ok(Self {
+        let store = Self {
             inner: Arc::new(Inner {
                 endpoint: Endpoint::open(url)?,
-                namespace: config.namespace.clone(),
+                layout: Layout::new(&config.namespace, 1),
                 lookup_deadline: config.lookup_deadline,
                 commit_deadline: config.commit_deadline,
                 invalidate_deadline: config.invalidate_deadline,
                 lease_millis: u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX),
                 scripts: Scripts::new(),
                 writes: Writes::new(),
+                in_flight: InFlight::new(config.in_flight),
+                errands: OnceLock::new(),
             }),
-        })
+        };
+        store.inner.endpoint.health.breaker.guard(Arc::downgrade(&store.inner));
+        Ok(store)
+    }
+
+    /// Why not to ask the server now, where the circuit is open.
+    pub(super) fn refusal(&self) -> Option<Failure> {
+        self.inner.endpoint.health.breaker.refusal()
+    }
+
+    /// What is to be done before a circuit that opened closes again.
+    pub(crate) fn before_closing(&self, errands: Arc<dyn Errands>) {
+        // Set once, by the cache this store belongs to.
+        let _ = self.inner.errands.set(errands);
     }
 
     pub(crate) fn server(&self) -> &str {
@@ -85,105 +113,6 @@ impl RedisStore {
         self.within(self.inner.invalidate_deadline, Patience::None, async |_| Ok(())).await
     }
 
-    pub(crate) async fn claim(&self, key: &str, token: &Token) -> Result<bool, Failure> {
-        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
-            self.claim_on(connection, key, token).await
-        })
-        .await
-    }
-
-    async fn claim_on(
-        &self,
-        connection: &mut MultiplexedConnection,
-        key: &str,
-        token: &Token,
-    ) -> Result<bool, RedisError> {
-        let lease_millis = self.inner.lease_millis.to_string();
-        let arguments = [&entry::lease(token)[..], lease_millis.as_bytes()];
-        self.inner.scripts.claim.run(connection, &self.full(key), &arguments).await
-    }
-
-    pub(crate) async fn commit(
-        &self,
-        key: &str,
-        fence: &Fence,
-        value: &[u8],
-        ttl: Duration,
-    ) -> Result<bool, Failure> {
-        let ttl = millis(ttl);
-        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
-            let len = exact_len(fence);
-            let arguments = [&fence.prefix, len.as_bytes(), value, ttl.as_bytes()];
-            let key = self.full(key);
-            let stored = self.inner.scripts.commit.run(connection, &key, &arguments).await?;
-            self.inner.endpoint.health.worked();
-            Ok(stored)
-        })
-        .await
-    }
-
-    pub(crate) async fn release(&self, key: &str, fence: &Fence) -> Result<bool, Failure> {
-        self.release_full(&self.full(key), fence).await
-    }
-
-    /// `key` in full.
-    async fn release_full(
-        &self,
-        key: &(impl ToRedisArgs + Sync),
-        fence: &Fence,
-    ) -> Result<bool, Failure> {
-        let lease = Duration::from_millis(self.inner.lease_millis);
-        self.within(lease, Patience::Waits, async |connection| {
-            self.release_on(connection, key, fence).await
-        })
-        .await
-    }
-
-    /// `key` in full.
-    async fn release_on(
-        &self,
-        connection: &mut MultiplexedConnection,
-        key: &(impl ToRedisArgs + Sync),
-        fence: &Fence,
-    ) -> Result<bool, RedisError> {
-        let len = exact_len(fence);
-        let arguments = [&fence.prefix[..], len.as_bytes()];
-        self.inner.scripts.release.run(connection, key, &arguments).await
-    }
-
-    pub(crate) async fn renew(&self, key: &str, fence: &Fence) -> Result<bool, Failure> {
-        let lease_millis = self.inner.lease_millis.to_string();
-        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
-            let arguments = [&fence.prefix[..], lease_millis.as_bytes()];
-            self.inner.scripts.renew.run(connection, &self.full(key), &arguments).await
-        })
-        .await
-    }
-
-    pub(crate) async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Failure> {
-        self.within(self.inner.invalidate_deadline, Patience::Waits, async |connection| {
-            let mut cmd = Cmd::new();
-            cmd.arg("SET").arg(self.full(key)).arg(value).arg("PX").arg(millis(ttl));
-            send(connection, &cmd).await.map(|_| ())
-        })
-        .await
-    }
-
-    pub(crate) async fn read(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
-        self.within(self.inner.lookup_deadline, Patience::Waits, async |connection| {
-            let mut cmd = Cmd::new();
-            cmd.arg("GET").arg(self.full(key));
-            match send(connection, &cmd).await {
-                Ok(Value::BulkString(bytes)) => Ok(Some(bytes)),
-                Ok(Value::Nil) => Ok(None),
-                Ok(_) => Err(unexpected("GET")),
-                Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
-                Err(error) => Err(error),
-            }
-        })
-        .await
-    }
-
     /// One deadline around everything: the connection, where it must be waited for, and the
     /// operation. What fails is told to the link and to the log of state changes.
     async fn within<T>(
@@ -192,6 +121,10 @@ impl RedisStore {
         patience: Patience,
         operation: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T, Failure> {
+        let _place = match patience {
+            Patience::None => Some(self.inner.in_flight.enter()?),
+            Patience::Waits => None,
+        };
         let link = self.inner.endpoint.link();
         let mut used: Option<Arc<Live>> = None;
         let outcome = tokio::time::timeout(deadline, async {
@@ -215,11 +148,16 @@ impl RedisStore {
                 self.unanswered(&live);
                 Err(self.no_answer(deadline))
             }
-            None => Err(self.no_connection(&link, deadline)),
+            None => {
+                let failure = self.no_connection(&link, deadline);
+                self.inner.endpoint.health.unanswered(&failure.message);
+                Err(failure)
+            }
         })
     }
 
     fn unanswered(&self, live: &Live) {
+        self.inner.endpoint.health.unanswered("no answer");
         if live.unanswered() {
             self.inner.endpoint.health.failed(Fault::Timeout, "no answer");
         }
@@ -228,7 +166,11 @@ impl RedisStore {
     fn failed(&self, live: &Live, error: &RedisError) {
         let fault = fault::classify(error);
         if fault::ends_connection(error) {
+            // The link's actor tells the breaker, once per connection.
             live.give_up(fault::failure(error));
+        } else if fault::trips(error) {
+            live.heard();
+            self.inner.endpoint.health.breaker.failed(fault);
         } else {
             live.answered();
         }
@@ -241,35 +183,6 @@ impl RedisStore {
     fn pause_writes(&self, error: &RedisError) {
         let fault = fault::classify(error);
         self.inner.writes.pause(fault);
-        self.inner.endpoint.health.failed(fault, error.category());
+        self.inner.endpoint.health.refused(fault, error.category());
     }
-
-    fn full<'a>(&'a self, key: &'a str) -> FullKey<'a> {
-        FullKey { namespace: &self.inner.namespace, key }
-    }
-}
-
-/// `{namespace}:{key}`, written into a command without a string of its own.
-struct FullKey<'a> {
-    namespace: &'a str,
-    key: &'a str,
-}
-
-impl ToRedisArgs for FullKey<'_> {
-    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
-        use std::io::Write as _;
-        let mut writer = out.writer_for_next_arg();
-        for part in [self.namespace, ":", self.key] {
-            // Into memory, which cannot fail.
-            let _ = writer.write_all(part.as_bytes());
-        }
-    }
-}
-
-fn exact_len(fence: &Fence) -> String {
-    fence.len.map(|len| len.to_string()).unwrap_or_default()
-}
-
-fn millis(duration: Duration) -> String {
-    duration.as_millis().to_string()
 }

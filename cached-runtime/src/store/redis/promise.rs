@@ -13,14 +13,19 @@ use crate::store::Failure;
 const SCAN_COUNT: usize = 1000;
 
 impl RedisStore {
-    pub(crate) async fn delete(&self, keys: &[String]) -> Result<u64, Failure> {
-        if keys.is_empty() {
+    /// One command for entries and tags. Where both are given, the answer's count is of both.
+    pub(crate) async fn delete(&self, keys: &[String], tags: &[String]) -> Result<u64, Failure> {
+        if keys.is_empty() && tags.is_empty() {
             return Ok(0);
         }
+        let layout = &self.inner.layout;
         let mut cmd = Cmd::new();
         cmd.arg("DEL");
-        for key in keys {
-            cmd.arg(self.full(key));
+        for key in keys.iter().flat_map(|key| layout.entries(key)) {
+            cmd.arg(key);
+        }
+        for tag in tags.iter().flat_map(|tag| layout.tags(tag)) {
+            cmd.arg(tag);
         }
         self.promise(&cmd, |reply| count(&reply)).await
     }
@@ -28,12 +33,12 @@ impl RedisStore {
     /// SCAN and UNLINK, never KEYS. SCAN returns each key that is there from its beginning to
     /// its end, so what stood when this was called is gone when it returns.
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
-        let pattern = self.full(pattern);
+        let pattern = self.inner.layout.entry(pattern, false);
         let (mut cursor, mut removed) = (b"0".to_vec(), 0);
         let mut scanning = self.serial();
         loop {
             let mut scan = Cmd::new();
-            scan.arg("SCAN").arg(&cursor[..]).arg("MATCH").arg(&pattern);
+            scan.arg("SCAN").arg(&cursor[..]).arg("MATCH").arg(pattern);
             scan.arg("COUNT").arg(SCAN_COUNT);
             let (next, keys) = self.promise(&scan, scanned).await?;
             if !keys.is_empty() {

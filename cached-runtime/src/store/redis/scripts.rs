@@ -1,35 +1,91 @@
 //! The fenced writes, as scripts: each compares before it changes anything.
 //!
 //! `GET` yields `false` for a key that is gone, so that a fence never holds after a deletion,
-//! whatever its bytes.
+//! whatever its bytes. Whoever waits for an entry is woken when it was filled or given up:
+//! `PUBLISH` is tried with `pcall`, since a server may not allow it, and sends no message where
+//! nobody listens.
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, ToRedisArgs, Value};
 
-/// KEYS: entry. ARGV: fence, its exact length or '', value, ttl in ms. 1 when stored.
+/// KEYS: entry, its tags. ARGV: fence, its exact length or '', value, its life in ms, the tags'
+/// life in ms, channel, the tags' captured versions. 1 when stored, 0 when the fence was lost, -1
+/// when a tag's version is another, whereupon the entry is of no use (invariant I5).
 const COMMIT: &str = "\
+local present = redis.call('GET', KEYS[1])
+local answer = 1
+if not present or string.sub(present, 1, #ARGV[1]) ~= ARGV[1]
+  or (ARGV[2] ~= '' and #present ~= tonumber(ARGV[2])) then
+  answer = 0
+else
+  for i = 2, #KEYS do
+    if redis.call('GET', KEYS[i]) ~= ARGV[5 + i] then answer = -1 end
+  end
+end
+if answer == 1 then
+  redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+  for i = 2, #KEYS do
+    if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[5]) then
+      redis.call('PEXPIRE', KEYS[i], ARGV[5])
+    end
+  end
+elseif answer == -1 then
+  redis.call('DEL', KEYS[1])
+end
+redis.pcall('PUBLISH', ARGV[6], '')
+return answer";
+
+/// KEYS: entry, its tags. ARGV: value, its life in ms, the tags' life in ms. 1.
+const PUT: &str = "\
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+for i = 2, #KEYS do
+  if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then
+    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+  end
+end
+return 1";
+
+/// KEYS: where the lease stands, the tags. ARGV: fence, its exact length or '', channel, the tags'
+/// captured versions. 1 when it was deleted and no tag has changed, -1 when one has, 0 when the
+/// fence was lost.
+const RELEASE: &str = "\
+local present = redis.call('GET', KEYS[1])
+local answer = 1
+if not present or string.sub(present, 1, #ARGV[1]) ~= ARGV[1]
+  or (ARGV[2] ~= '' and #present ~= tonumber(ARGV[2])) then
+  answer = 0
+else
+  redis.call('DEL', KEYS[1])
+  for i = 2, #KEYS do
+    if redis.call('GET', KEYS[i]) ~= ARGV[2 + i] then answer = -1 end
+  end
+end
+redis.pcall('PUBLISH', ARGV[3], '')
+return answer";
+
+/// KEYS: where the lease stands, the tags. ARGV: the lease, its life in ms, the tags' life in ms.
+/// 1 when it still stood.
+const RENEW: &str = "\
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do
+  local left = redis.call('PTTL', KEYS[i])
+  if left >= 0 and left < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], ARGV[3]) end
+end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
+
+/// KEYS: entry. ARGV: the lease, its life in ms. 1 when the key held no string, and now the lease.
+const CLAIM: &str = "\
+if redis.call('TYPE', KEYS[1]).ok == 'string' then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1";
+
+/// KEYS: entry. ARGV: fence, its exact length or '', the lease, its life in ms. 1 when what the
+/// fence remembers stood there, and now the lease.
+const SEIZE: &str = "\
 local present = redis.call('GET', KEYS[1])
 if not present or string.sub(present, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' and #present ~= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
-return 1";
-
-/// KEYS: entry. ARGV: fence, its exact length or ''. 1 when deleted.
-const RELEASE: &str = "\
-local present = redis.call('GET', KEYS[1])
-if not present or string.sub(present, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] ~= '' and #present ~= tonumber(ARGV[2]) then return 0 end
-return redis.call('DEL', KEYS[1])";
-
-/// KEYS: entry. ARGV: the lease, ttl in ms. 1 when it still stood.
-const RENEW: &str = "\
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
-
-/// KEYS: entry. ARGV: the lease, ttl in ms. 1 when the key held no string, and now the lease.
-const CLAIM: &str = "\
-if redis.call('TYPE', KEYS[1]).ok == 'string' then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1";
 
 pub(super) struct Script {
@@ -39,9 +95,11 @@ pub(super) struct Script {
 
 pub(super) struct Scripts {
     pub(super) commit: Script,
+    pub(super) put: Script,
     pub(super) release: Script,
     pub(super) renew: Script,
     pub(super) claim: Script,
+    pub(super) seize: Script,
 }
 
 impl Scripts {
@@ -49,9 +107,11 @@ impl Scripts {
         let script = |code| Script { code, sha: redis::Script::new(code).get_hash().to_owned() };
         Self {
             commit: script(COMMIT),
+            put: script(PUT),
             release: script(RELEASE),
             renew: script(RENEW),
             claim: script(CLAIM),
+            seize: script(SEIZE),
         }
     }
 }
@@ -62,30 +122,47 @@ impl Script {
     pub(super) async fn run(
         &self,
         connection: &mut MultiplexedConnection,
-        key: &(impl ToRedisArgs + Sync),
+        keys: &[impl ToRedisArgs + Sync],
         arguments: &[&[u8]],
-    ) -> Result<bool, RedisError> {
-        let by_hash = invocation("EVALSHA", &self.sha, key, arguments);
-        let reply = match send(connection, &by_hash).await {
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                send(connection, &invocation("EVAL", self.code, key, arguments)).await?
+    ) -> Result<i64, RedisError> {
+        let reply = match send(connection, &self.by_hash(keys, arguments)).await {
+            Err(error) if is_forgotten(&error) => {
+                send(connection, &self.by_text(keys, arguments)).await?
             }
             other => other?,
         };
-        match reply {
-            Value::Int(count) => Ok(count > 0),
-            _ => Err(unexpected("a script's answer")),
-        }
+        answer(&reply)
+    }
+
+    pub(super) fn by_hash(&self, keys: &[impl ToRedisArgs], arguments: &[&[u8]]) -> Cmd {
+        invocation("EVALSHA", &self.sha, keys, arguments)
+    }
+
+    pub(super) fn by_text(&self, keys: &[impl ToRedisArgs], arguments: &[&[u8]]) -> Cmd {
+        invocation("EVAL", self.code, keys, arguments)
     }
 }
 
-fn invocation(command: &str, script: &str, key: &impl ToRedisArgs, arguments: &[&[u8]]) -> Cmd {
+fn invocation(command: &str, script: &str, keys: &[impl ToRedisArgs], arguments: &[&[u8]]) -> Cmd {
     let mut cmd = Cmd::new();
-    cmd.arg(command).arg(script).arg(1).arg(key);
+    cmd.arg(command).arg(script).arg(keys.len()).arg(keys);
     for argument in arguments {
         cmd.arg(*argument);
     }
     cmd
+}
+
+/// Whether the server does not know the script, and has thus done nothing.
+pub(super) fn is_forgotten(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+}
+
+/// A script's answer.
+pub(super) fn answer(reply: &Value) -> Result<i64, RedisError> {
+    match reply {
+        Value::Int(answer) => Ok(*answer),
+        _ => Err(unexpected("a script's answer")),
+    }
 }
 
 /// One command, one answer; an error that the server answered is an `Err`.

@@ -31,7 +31,12 @@ impl Writes {
 
     /// Whether a lookup may take the lease in the same command.
     pub(super) fn fused(&self) -> bool {
-        !self.never_fused.load(Ordering::Relaxed) && !self.paused()
+        self.knows_fused() && !self.paused()
+    }
+
+    /// Whether the server knows `NX` together with `GET`, as far as is known.
+    pub(super) fn knows_fused(&self) -> bool {
+        !self.never_fused.load(Ordering::Relaxed)
     }
 
     pub(super) fn never_fuse(&self) {

@@ -1,0 +1,355 @@
+//! Filling an entry: the right to, what must be captured before a body starts, and the commit.
+
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, RedisError, Value as Reply};
+
+use super::layout::FullKey;
+use super::scripts::{answer, is_forgotten, send, unexpected};
+use super::{Patience, RedisStore, fault};
+use crate::entry::{self, Fence};
+use crate::fault::Fault;
+use crate::store::{Captured, Failure, Hold, Preparation, Prepared, Spot, Value};
+use crate::token::Token;
+
+/// A tag's version outlives the values that were stored under it by this much.
+const TAG_MARGIN: Duration = Duration::from_secs(5);
+/// So many commits are answered well within their deadline.
+const CHUNK: usize = 500;
+/// Between two attempts to give a lease up.
+const RELEASE_PAUSE: Duration = Duration::from_millis(500);
+
+impl RedisStore {
+    pub(crate) async fn claim(&self, key: &str, token: &Token) -> Result<bool, Failure> {
+        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
+            self.claim_on(connection, self.inner.layout.entry(key, false), token).await
+        })
+        .await
+    }
+
+    pub(super) async fn claim_on(
+        &self,
+        connection: &mut MultiplexedConnection,
+        key: FullKey<'_>,
+        token: &Token,
+    ) -> Result<bool, RedisError> {
+        let lease_millis = self.inner.lease_millis.to_string();
+        let arguments = [&entry::lease(token)[..], lease_millis.as_bytes()];
+        Ok(self.inner.scripts.claim.run(connection, &[key], &arguments).await? > 0)
+    }
+
+    pub(crate) async fn mark(&self, key: &str, token: &Token) -> Result<bool, Failure> {
+        self.within(self.inner.lookup_deadline, Patience::None, async |connection| {
+            let mut cmd = Cmd::new();
+            cmd.arg("SET").arg(self.inner.layout.beside(key)).arg(&entry::lease(token)[..]);
+            cmd.arg("NX").arg("PX").arg(self.inner.lease_millis);
+            match send(connection, &cmd).await? {
+                Reply::Okay => Ok(true),
+                Reply::Nil => Ok(false),
+                _ => Err(unexpected("SET with NX")),
+            }
+        })
+        .await
+    }
+
+    /// One pipeline: the entry is seized, and each absent tag gets a version unless it has one by
+    /// now. A version that arrives late, after its caller went away, is as good as any other.
+    pub(crate) async fn prepare(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
+        let Preparation { key, seize, absent } = preparation;
+        let layout = &self.inner.layout;
+        let entry = [layout.entry(key, !absent.is_empty())];
+        let lease_millis = self.inner.lease_millis.to_string();
+        let seizure = seize
+            .as_ref()
+            .map(|(fence, token)| (&fence.prefix[..], exact_len(fence), entry::lease(token)));
+        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
+            let arguments = seizure.as_ref().map(|(prefix, len, lease)| {
+                [prefix, len.as_bytes(), &lease[..], lease_millis.as_bytes()]
+            });
+            let script = &self.inner.scripts.seize;
+            let mut pipeline = Pipeline::new();
+            if let Some(arguments) = &arguments {
+                pipeline.add_command(script.by_hash(&entry, arguments));
+            }
+            for (tag, version) in absent {
+                pipeline.add_command(self.version_of(layout.tag_of(key, tag), version));
+            }
+            let expected = absent.len() + usize::from(arguments.is_some());
+            let replies = connection.send_packed_commands(&pipeline, 0, expected).await?;
+            let mut replies = replies.into_iter().map(Reply::extract_error);
+            let mut missing = || Err(unexpected("a pipeline"));
+            let seized = match &arguments {
+                None => false,
+                Some(arguments) => match replies.next().unwrap_or_else(&mut missing) {
+                    Err(error) if is_forgotten(&error) => {
+                        let by_text = script.by_text(&entry, arguments);
+                        answer(&send(connection, &by_text).await?)? > 0
+                    }
+                    reply => answer(&reply?)? > 0,
+                },
+            };
+            let mut versions = Vec::with_capacity(absent.len());
+            for (_, given) in absent {
+                let reply = replies.next().unwrap_or_else(&mut missing)?;
+                versions.push(captured(&reply, given)?);
+            }
+            Ok(Prepared { seized, versions })
+        })
+        .await
+    }
+
+    /// `SET tag version NX GET PX life`: what is there, or now this.
+    fn version_of(&self, tag: FullKey<'_>, version: &Token) -> Cmd {
+        let life = self.tag_life(Duration::ZERO);
+        let mut cmd = Cmd::new();
+        if self.inner.writes.knows_fused() {
+            cmd.arg("SET").arg(tag).arg(&version[..]).arg("NX").arg("GET").arg("PX").arg(life);
+        } else {
+            const VERSION_OF: &str = "\
+local present = redis.call('GET', KEYS[1])
+if present then return present end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false";
+            cmd.arg("EVAL").arg(VERSION_OF).arg(1).arg(tag).arg(&version[..]).arg(life);
+        }
+        cmd
+    }
+
+    pub(crate) async fn commit(&self, hold: &Hold, value: &Value) -> Result<bool, Failure> {
+        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
+            let commit = Commit::new(self, hold, value);
+            let (keys, arguments) = commit.parts();
+            let stored = self.inner.scripts.commit.run(connection, &keys, &arguments).await?;
+            self.inner.endpoint.health.worked();
+            Ok(stored > 0)
+        })
+        .await
+    }
+
+    /// One pipeline, of very many several one after the other.
+    pub(crate) async fn commits(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
+        let mut outcomes = Vec::with_capacity(commits.len());
+        for chunk in commits.chunks(CHUNK) {
+            outcomes.extend(self.commit_together(chunk).await);
+            if let Some(Err(failure)) = outcomes.last()
+                && failure.fault == Fault::Timeout
+            {
+                // The rest would take as long.
+                let failure = failure.clone();
+                outcomes.resize_with(commits.len(), || Err(failure.clone()));
+                break;
+            }
+        }
+        outcomes
+    }
+
+    /// One pipeline; each commit on its own, so that one that is refused keeps no other back.
+    async fn commit_together(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
+        let sent = self
+            .within(self.inner.commit_deadline, Patience::None, async |connection| {
+                let script = &self.inner.scripts.commit;
+                let mut pipeline = Pipeline::with_capacity(commits.len());
+                for (hold, value) in commits {
+                    let commit = Commit::new(self, hold, value);
+                    let (keys, arguments) = commit.parts();
+                    pipeline.add_command(script.by_hash(&keys, &arguments));
+                }
+                let replies = connection.send_packed_commands(&pipeline, 0, commits.len()).await?;
+                let mut replies: Vec<_> = replies.into_iter().map(Reply::extract_error).collect();
+                let forgotten =
+                    |reply: &Result<Reply, RedisError>| reply.as_ref().is_err_and(is_forgotten);
+                let again: Vec<usize> =
+                    (0..replies.len()).filter(|&at| forgotten(&replies[at])).collect();
+                if !again.is_empty() {
+                    // The first brings the text, which the server has for the others then.
+                    let mut pipeline = Pipeline::with_capacity(again.len());
+                    for (hold, value) in again.iter().filter_map(|&at| commits.get(at)) {
+                        let commit = Commit::new(self, hold, value);
+                        let (keys, arguments) = commit.parts();
+                        pipeline.add_command(if pipeline.is_empty() {
+                            script.by_text(&keys, &arguments)
+                        } else {
+                            script.by_hash(&keys, &arguments)
+                        });
+                    }
+                    let count = pipeline.len();
+                    let answers = connection.send_packed_commands(&pipeline, 0, count).await?;
+                    for (at, answer) in again.into_iter().zip(answers) {
+                        replies[at] = answer.extract_error();
+                    }
+                }
+                let outcome = |reply: Result<Reply, RedisError>| {
+                    let stored = reply.and_then(|reply| answer(&reply));
+                    stored.map(|stored| stored > 0).map_err(|error| fault::failure(&error))
+                };
+                Ok(replies.into_iter().map(outcome).collect::<Vec<_>>())
+            })
+            .await;
+        match sent {
+            Ok(outcomes) if outcomes.len() == commits.len() => {
+                self.inner.endpoint.health.worked();
+                outcomes
+            }
+            Ok(_) => {
+                let failure = fault::failure(&unexpected("a pipeline"));
+                commits.iter().map(|_| Err(failure.clone())).collect()
+            }
+            Err(failure) => commits.iter().map(|_| Err(failure.clone())).collect(),
+        }
+    }
+
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        tags: &[Captured],
+        value: &Value,
+    ) -> Result<(), Failure> {
+        self.within(self.inner.invalidate_deadline, Patience::Waits, async |connection| {
+            let (entry, life) =
+                (self.inner.layout.entry(key, !tags.is_empty()), millis(value.life));
+            if tags.is_empty() {
+                let mut cmd = Cmd::new();
+                cmd.arg("SET").arg(entry).arg(&value.bytes).arg("PX").arg(life);
+                return send(connection, &cmd).await.map(|_| ());
+            }
+            let mut keys = vec![entry];
+            keys.extend(tags.iter().map(|captured| self.inner.layout.tag_of(key, &captured.tag)));
+            let tag_life = self.tag_life(value.life);
+            let arguments = [&value.bytes[..], life.as_bytes(), tag_life.as_bytes()];
+            self.inner.scripts.put.run(connection, &keys, &arguments).await.map(|_| ())
+        })
+        .await
+    }
+
+    pub(crate) async fn release(&self, hold: &Hold) -> Result<bool, Failure> {
+        let keys: Vec<_> = self.spot_and_tags(hold).into_iter().map(FullKey::to_bytes).collect();
+        self.release_at_last(&keys, &hold.fence, &hold.tags).await
+    }
+
+    /// Tried again, where it fails, until the lease ends by itself: whoever waits for it would wait
+    /// for that long, though the server may be well again.
+    pub(super) async fn release_at_last(
+        &self,
+        keys: &[Vec<u8>],
+        fence: &Fence,
+        tags: &[Captured],
+    ) -> Result<bool, Failure> {
+        let end = Instant::now() + Duration::from_millis(self.inner.lease_millis);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let released = self.within(left, Patience::Waits, async |connection| {
+                self.release_on(connection, keys, fence, tags).await
+            });
+            match released.await {
+                Err(failure)
+                    if failure.fault != Fault::Off && Instant::now() + RELEASE_PAUSE < end =>
+                {
+                    tokio::time::sleep(RELEASE_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// `keys`, in full: where the lease stands, and the tags.
+    pub(super) async fn release_on(
+        &self,
+        connection: &mut MultiplexedConnection,
+        keys: &[Vec<u8>],
+        fence: &Fence,
+        tags: &[Captured],
+    ) -> Result<bool, RedisError> {
+        let len = exact_len(fence);
+        let spot = keys.first().map(Vec::as_slice).unwrap_or_default();
+        let channel = self.inner.layout.waiters_of(spot);
+        let mut arguments = vec![&fence.prefix[..], len.as_bytes(), &channel[..]];
+        arguments.extend(tags.iter().map(|captured| &captured.version[..]));
+        Ok(self.inner.scripts.release.run(connection, keys, &arguments).await? > 0)
+    }
+
+    pub(crate) async fn renew(&self, hold: &Hold) -> Result<bool, Failure> {
+        let lease_millis = self.inner.lease_millis.to_string();
+        let tag_life = self.tag_life(Duration::ZERO);
+        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
+            let arguments = [&hold.fence.prefix[..], lease_millis.as_bytes(), tag_life.as_bytes()];
+            let keys = self.spot_and_tags(hold);
+            Ok(self.inner.scripts.renew.run(connection, &keys, &arguments).await? > 0)
+        })
+        .await
+    }
+
+    fn spot_and_tags<'a>(&'a self, hold: &'a Hold) -> Vec<FullKey<'a>> {
+        let layout = &self.inner.layout;
+        let spot = match hold.spot {
+            Spot::Entry => layout.entry(&hold.key, !hold.tags.is_empty()),
+            Spot::Beside => layout.beside(&hold.key),
+        };
+        let tags = hold.tags.iter().map(|captured| layout.tag_of(&hold.key, &captured.tag));
+        std::iter::once(spot).chain(tags).collect()
+    }
+
+    /// In ms: how long tags live for the sake of a value with this life, and at the least while a
+    /// body runs whose lease is renewed.
+    fn tag_life(&self, life: Duration) -> String {
+        let lease = Duration::from_millis(self.inner.lease_millis);
+        millis(life.max(lease.saturating_mul(2)).saturating_add(TAG_MARGIN))
+    }
+}
+
+/// The texts of one commit's numbers, which the command borrows.
+struct Commit<'a> {
+    keys: Vec<FullKey<'a>>,
+    hold: &'a Hold,
+    value: &'a Value,
+    len: String,
+    life: String,
+    tag_life: String,
+    channel: Vec<u8>,
+}
+
+impl<'a> Commit<'a> {
+    fn new(store: &'a RedisStore, hold: &'a Hold, value: &'a Value) -> Self {
+        Self {
+            keys: store.spot_and_tags(hold),
+            hold,
+            value,
+            len: exact_len(&hold.fence),
+            life: millis(value.life),
+            tag_life: store.tag_life(value.life),
+            channel: store.inner.layout.waiters(&hold.key).to_bytes(),
+        }
+    }
+
+    fn parts(&self) -> (Vec<FullKey<'_>>, Vec<&[u8]>) {
+        let mut arguments = vec![
+            &self.hold.fence.prefix[..],
+            self.len.as_bytes(),
+            &self.value.bytes[..],
+            self.life.as_bytes(),
+            self.tag_life.as_bytes(),
+            &self.channel[..],
+        ];
+        arguments.extend(self.hold.tags.iter().map(|captured| &captured.version[..]));
+        (self.keys.clone(), arguments)
+    }
+}
+
+/// The version that a tag has: what stood there, or else what was given.
+fn captured(reply: &Reply, given: &Token) -> Result<Token, RedisError> {
+    match reply {
+        Reply::Nil => Ok(*given),
+        Reply::BulkString(bytes) => {
+            bytes.as_slice().try_into().map_err(|_| unexpected("a tag's version"))
+        }
+        _ => Err(unexpected("SET with GET")),
+    }
+}
+
+fn exact_len(fence: &Fence) -> String {
+    fence.len.map(|len| len.to_string()).unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}

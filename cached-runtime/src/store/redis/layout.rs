@@ -1,0 +1,186 @@
+//! The names of keys on the server.
+//!
+//! ```text
+//! {namespace}:{key}     an entry
+//! {namespace}#r:{key}   a lease beside an entry, while its value may still be served
+//! {namespace}#t:{tag}   a tag's version
+//! {namespace}#w:{key}   the channel on which those who wait for an entry are woken
+//! ```
+//!
+//! No namespace has a `#` in it, and no pattern of a user's reaches beyond `{namespace}:`, so that
+//! bookkeeping is never taken for an entry, nor swept or counted as one.
+//!
+//! In a cluster, an entry and its tags must be in one slot for one command to see both. What has
+//! tags is therefore spread over stripes: `{s07}` stands before the name, 0 to 15 by the key's
+//! hash, each stripe with its own copy of each tag's version, and to invalidate a tag is one
+//! deletion a stripe. One server needs no stripes and has none in its names.
+
+use redis::{RedisWrite, ToRedisArgs};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How many stripes a cluster's tagged entries are spread over.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the store on a cluster"))]
+pub(super) const CLUSTER_STRIPES: u8 = 16;
+
+/// How a namespace's keys are named.
+pub(super) struct Layout {
+    namespace: String,
+    /// 1 on a single server.
+    stripes: u8,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Entry,
+    Beside,
+    Tag,
+    Waiters,
+}
+
+/// A key in full, written into a command without a string of its own.
+#[derive(Clone, Copy)]
+pub(super) struct FullKey<'a> {
+    stripe: Option<u8>,
+    namespace: &'a str,
+    kind: Kind,
+    key: &'a str,
+}
+
+impl Layout {
+    pub(super) fn new(namespace: &str, stripes: u8) -> Self {
+        Self { namespace: namespace.to_owned(), stripes }
+    }
+
+    pub(super) fn namespace_len(&self) -> usize {
+        self.namespace.len()
+    }
+
+    /// An entry's key.
+    pub(super) fn entry<'a>(&'a self, key: &'a str, tagged: bool) -> FullKey<'a> {
+        self.full(Kind::Entry, key, tagged.then(|| self.stripe(key)).flatten())
+    }
+
+    /// Every key under which an entry can stand: whether it has tags is not told by its name.
+    pub(super) fn entries<'a>(&'a self, key: &'a str) -> impl Iterator<Item = FullKey<'a>> {
+        let striped = self.stripe(key).map(|_| self.entry(key, true));
+        std::iter::once(self.entry(key, false)).chain(striped)
+    }
+
+    /// The lease beside an entry. Never in one command with it.
+    pub(super) fn beside<'a>(&'a self, key: &'a str) -> FullKey<'a> {
+        self.full(Kind::Beside, key, None)
+    }
+
+    /// A tag's version, as the entry under `key` has it.
+    pub(super) fn tag_of<'a>(&'a self, key: &str, tag: &'a str) -> FullKey<'a> {
+        self.full(Kind::Tag, tag, self.stripe(key))
+    }
+
+    /// All copies of a tag's version.
+    pub(super) fn tags<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = FullKey<'a>> {
+        let striped = self.stripes > 1;
+        (0..self.stripes).map(move |stripe| self.full(Kind::Tag, tag, striped.then_some(stripe)))
+    }
+
+    /// The channel of those who wait for an entry.
+    pub(super) fn waiters<'a>(&'a self, key: &'a str) -> FullKey<'a> {
+        self.full(Kind::Waiters, key, None)
+    }
+
+    /// The channel of those who wait for the entry whose key, or the lease beside it, is this.
+    pub(super) fn waiters_of(&self, full: &[u8]) -> Vec<u8> {
+        let stripe = if full.starts_with(b"{") { 5 } else { 0 };
+        let rest = full.get(stripe + self.namespace.len()..).unwrap_or_default();
+        let key = rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"#r:")).unwrap_or(rest);
+        [self.namespace.as_bytes(), b"#w:", key].concat()
+    }
+
+    fn full<'a>(&'a self, kind: Kind, key: &'a str, stripe: Option<u8>) -> FullKey<'a> {
+        FullKey { stripe, namespace: &self.namespace, kind, key }
+    }
+
+    fn stripe(&self, key: &str) -> Option<u8> {
+        let stripe = xxh3_64(key.as_bytes()) % u64::from(self.stripes);
+        (self.stripes > 1).then(|| u8::try_from(stripe).unwrap_or(0))
+    }
+}
+
+impl FullKey<'_> {
+    pub(super) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(self.namespace.len() + self.key.len() + 8);
+        self.write(&mut bytes);
+        bytes
+    }
+
+    fn write(&self, out: &mut (impl std::io::Write + ?Sized)) {
+        let kind = match self.kind {
+            Kind::Entry => ":",
+            Kind::Beside => "#r:",
+            Kind::Tag => "#t:",
+            Kind::Waiters => "#w:",
+        };
+        // Into memory, which cannot fail.
+        if let Some(stripe) = self.stripe {
+            let _ = write!(out, "{{s{stripe:02}}}");
+        }
+        for part in [self.namespace, kind, self.key] {
+            let _ = out.write_all(part.as_bytes());
+        }
+    }
+}
+
+impl ToRedisArgs for FullKey<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        self.write(&mut out.writer_for_next_arg());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(key: FullKey<'_>) -> String {
+        String::from_utf8(key.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn names_on_one_server_are_plain() {
+        let layout = Layout::new("shop", 1);
+        assert_eq!(text(layout.entry("f:42", false)), "shop:f:42");
+        assert_eq!(text(layout.entry("f:42", true)), "shop:f:42");
+        let entries: Vec<_> = layout.entries("f:42").map(text).collect();
+        assert_eq!(entries, ["shop:f:42"]);
+        assert_eq!(text(layout.beside("f:42")), "shop#r:f:42");
+        assert_eq!(text(layout.tag_of("f:42", "users")), "shop#t:users");
+        assert_eq!(layout.tags("users").map(text).collect::<Vec<_>>(), ["shop#t:users"]);
+        let waiters = layout.waiters("f:42").to_bytes();
+        assert_eq!(waiters, b"shop#w:f:42");
+        for full in [layout.entry("f:42", false), layout.beside("f:42")] {
+            assert_eq!(layout.waiters_of(&full.to_bytes()), waiters);
+        }
+    }
+
+    #[test]
+    fn in_a_cluster_an_entry_and_its_tags_share_a_stripe() {
+        let layout = Layout::new("shop", CLUSTER_STRIPES);
+        assert_eq!(text(layout.entry("f:42", false)), "shop:f:42");
+        let stripe = |text: &str| text[..5].to_owned();
+        let mut stripes = std::collections::HashSet::new();
+        for id in 0..200 {
+            let key = format!("f:{id}");
+            let entry = text(layout.entry(&key, true));
+            assert_eq!(&entry[5..], format!("shop:{key}"), "{entry}");
+            assert_eq!(stripe(&entry), stripe(&text(layout.tag_of(&key, "users"))));
+            let entries: Vec<_> = layout.entries(&key).map(text).collect();
+            assert_eq!(entries, [format!("shop:{key}"), entry.clone()]);
+            let waiters = layout.waiters(&key).to_bytes();
+            assert_eq!(layout.waiters_of(entry.as_bytes()), waiters);
+            stripes.insert(stripe(&entry));
+        }
+        assert_eq!(stripes.len(), 16);
+        let copies: Vec<_> = layout.tags("users").map(text).collect();
+        assert_eq!(copies.len(), 16);
+        assert_eq!(copies[0], "{s00}shop#t:users");
+        assert!(stripes.iter().all(|stripe| copies.iter().any(|copy| copy.starts_with(stripe))));
+    }
+}
