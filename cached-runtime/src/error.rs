@@ -36,15 +36,29 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     message: String,
+    queued: bool,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { inner: Box::new(Inner { kind, message: message.into() }) }
+        Self { inner: Box::new(Inner { kind, message: message.into(), queued: false }) }
     }
 
     pub(crate) fn config(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Config, message)
+    }
+
+    pub(crate) fn with_queued(mut self, queued: bool) -> Self {
+        self.inner.queued = queued;
+        self
+    }
+
+    /// Whether this is an invalidation that failed and is queued: it will be carried out as soon
+    /// as the store can be told. Until then this process does not use what is cached, but other
+    /// processes may still serve it.
+    #[must_use]
+    pub fn queued(&self) -> bool {
+        self.inner.queued
     }
 
     /// The kind, to match on.
@@ -65,6 +79,7 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.inner.kind)
             .field("message", &self.inner.message)
+            .field("queued", &self.inner.queued)
             .finish()
     }
 }

@@ -30,6 +30,15 @@ faults! {
     Unavailable => "unavailable",
     /// No answer within the deadline.
     Timeout => "timeout",
+    /// The store was not asked: it failed too often, and a probe in the background finds out when
+    /// it is back.
+    CircuitOpen => "circuit_open",
+    /// The store was not asked: as many operations as
+    /// [`in_flight`](crate::CacheBuilder::in_flight) allows were waiting for it.
+    Overload => "overload",
+    /// An invalidation of the entry failed and is queued: until it is carried out, this process
+    /// does not use the entry.
+    Queued => "queued",
     /// The server wants a password, or refuses the one it got.
     Auth => "auth",
     /// The server is out of memory (`OOM`).

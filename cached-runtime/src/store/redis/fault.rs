@@ -53,6 +53,20 @@ pub(super) fn ends_connection(error: &RedisError) -> bool {
         || error.code() == Some("READONLY")
 }
 
+/// Whether the error says that the server is not usable, whatever it is asked: the breaker counts
+/// it. The others refuse a command or a write, while reads still hold.
+pub(super) fn trips(error: &RedisError) -> bool {
+    match classify(error) {
+        Fault::Unavailable | Fault::Timeout | Fault::Auth | Fault::Loading | Fault::Protocol => {
+            true
+        }
+        Fault::ReadOnly => error.code() == Some("READONLY"),
+        // BUSY, CLUSTERDOWN, MASTERDOWN … are states of the server; ERR is about the command.
+        Fault::Server => error.code() != Some("ERR"),
+        _ => false,
+    }
+}
+
 /// Whether a refused `SET … NX GET` may be tried as a plain `GET`: the data is whole and current,
 /// only the write was refused. A replica's data may be old, hence not READONLY.
 pub(super) fn reads_still_hold(error: &RedisError) -> bool {

@@ -1,10 +1,12 @@
-//! Says in the log, once, that the server became unusable, and once that it is back.
+//! What is known of the server's state: the breaker, the refusal of writes, and the log, which
+//! says once that the server became unusable, and once that it is back.
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::RedisStore;
+use super::breaker::Breaker;
 use crate::fault::Fault;
 
 /// How long there must be no fault before the server counts as back: keeps a server on the edge
@@ -14,21 +16,56 @@ const CALM: Duration = Duration::from_secs(1);
 pub(super) struct Health {
     /// Where, without the password.
     server: String,
+    pub(super) breaker: Breaker,
     degraded: AtomicBool,
-    last_fault: Mutex<Option<Instant>>,
+    faults: Mutex<Faults>,
+}
+
+#[derive(Default)]
+struct Faults {
+    last: Option<Instant>,
+    /// The first since the server was last well.
+    first: Option<Instant>,
+    /// Why writes are refused, and since when, until one goes through.
+    refused: Option<(Fault, Instant)>,
+    /// When one went through again.
+    accepted: Option<Instant>,
+}
+
+/// The state of a store, for [`Cache::health`](crate::Cache::health).
+#[derive(Default)]
+pub(crate) struct Condition {
+    /// Why the store is not asked, or cannot be.
+    pub(crate) bypassed: Option<(Fault, Instant)>,
+    /// Why it refuses writes.
+    pub(crate) refused: Option<(Fault, Instant)>,
+    /// When either last ended.
+    pub(crate) well_since: Option<Instant>,
+    /// How often the circuit opened.
+    pub(crate) circuit_opened: u64,
 }
 
 impl Health {
     pub(super) fn new(server: String) -> Self {
-        Self { server, degraded: AtomicBool::new(false), last_fault: Mutex::new(None) }
+        Self {
+            server,
+            breaker: Breaker::new(),
+            degraded: AtomicBool::new(false),
+            faults: Mutex::default(),
+        }
     }
 
     pub(super) fn server(&self) -> &str {
         &self.server
     }
 
+    /// For the log alone.
     pub(super) fn failed(&self, fault: Fault, detail: &str) {
-        *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let now = Instant::now();
+        let mut faults = self.faults();
+        faults.last = Some(now);
+        faults.first.get_or_insert(now);
+        drop(faults);
         if !self.degraded.swap(true, Ordering::AcqRel) {
             tracing::warn!(
                 server = self.server,
@@ -39,16 +76,67 @@ impl Health {
         }
     }
 
+    /// A failure that says that the server is not usable: for the log, and for the breaker.
+    pub(super) fn unusable(&self, fault: Fault, detail: &str) {
+        self.breaker.failed(fault);
+        self.failed(fault, detail);
+    }
+
+    /// No answer within the deadline: a single one is not worth a line in the log.
+    pub(super) fn unanswered(&self, detail: &str) {
+        if self.breaker.failed(Fault::Timeout) {
+            self.failed(Fault::Timeout, detail);
+        }
+    }
+
+    /// A write was refused, while reads still hold.
+    pub(super) fn refused(&self, fault: Fault, detail: &str) {
+        self.faults().refused.get_or_insert((fault, Instant::now()));
+        self.failed(fault, detail);
+    }
+
     /// An operation that reads and writes went through. One relaxed load while all is well.
     pub(super) fn worked(&self) {
-        if !self.degraded.load(Ordering::Relaxed) {
-            return;
+        if self.degraded.load(Ordering::Relaxed) {
+            self.recovering();
         }
-        let last = *self.last_fault.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.is_none_or(|last| last.elapsed() >= CALM)
+    }
+
+    #[cold]
+    fn recovering(&self) {
+        let mut faults = self.faults();
+        if faults.refused.take().is_some() {
+            faults.accepted = Some(Instant::now());
+        }
+        if faults.last.is_none_or(|last| last.elapsed() >= CALM)
             && self.degraded.swap(false, Ordering::AcqRel)
         {
+            faults.first = None;
+            drop(faults);
             tracing::info!(server = self.server, "the cache's server is usable again");
+        }
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RedisStore {
+    pub(crate) fn condition(&self) -> Condition {
+        let endpoint = &self.inner.endpoint;
+        let (health, breaker) = (&endpoint.health, &endpoint.health.breaker);
+        let disconnected = || {
+            let since = health.faults().first.unwrap_or_else(Instant::now);
+            endpoint.disconnected().map(|fault| (fault, since))
+        };
+        let bypassed = breaker.open_by().or_else(disconnected);
+        let faults = health.faults();
+        Condition {
+            bypassed,
+            refused: faults.refused,
+            well_since: faults.accepted.max(Some(breaker.changed())),
+            circuit_opened: breaker.opened(),
         }
     }
 }

@@ -1,0 +1,174 @@
+//! How a cache is, as a program can ask it.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::Cache;
+use crate::fault::Fault;
+use crate::store::{Condition, Store};
+
+/// How a cache is: what [`Cache::health`] returns. Displays as one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Health {
+    /// The state.
+    pub state: HealthState,
+    /// Why it is not [`Coherent`](HealthState::Coherent), where that is known.
+    pub cause: Option<Fault>,
+    /// How many invalidations failed and wait to be carried out. What they are about is not used
+    /// by this process meanwhile.
+    pub queued_invalidations: usize,
+    /// How often the store failed so much that it was not asked any more, since the cache was
+    /// built.
+    pub circuit_opened: u64,
+    /// How long it has been in this state.
+    pub since: Duration,
+}
+
+/// The states of a cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HealthState {
+    /// All is well.
+    Coherent,
+    /// Reads work; but writes are refused, so that nothing new is stored, or invalidations that
+    /// failed wait to be carried out.
+    Degraded,
+    /// The store is not asked: calls run their bodies, at no extra cost. A probe in the
+    /// background finds out when it can be asked again.
+    Bypass,
+}
+
+impl HealthState {
+    /// Its name in lower case, for logs and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Coherent => "coherent",
+            Self::Degraded => "degraded",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+impl fmt::Display for HealthState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// `degraded (read_only) for 3.2s, 1 invalidation queued, circuit opened 2 times`
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.state)?;
+        if let Some(cause) = self.cause {
+            write!(f, " ({cause})")?;
+        }
+        write!(f, " for {:.1}s", self.since.as_secs_f64())?;
+        let plural = |n| if n == 1 { "" } else { "s" };
+        if self.queued_invalidations > 0 {
+            let n = self.queued_invalidations;
+            write!(f, ", {n} invalidation{} queued", plural(n as u64))?;
+        }
+        if self.circuit_opened > 0 {
+            let n = self.circuit_opened;
+            write!(f, ", circuit opened {n} time{}", plural(n))?;
+        }
+        Ok(())
+    }
+}
+
+impl Cache {
+    /// How the cache is now. It asks nobody, so it may be called as often as one likes: for a
+    /// readiness page, or a metric.
+    ///
+    /// ```
+    /// use cached_runtime::{Cache, HealthState};
+    ///
+    /// assert_eq!(Cache::memory().health().state, HealthState::Coherent);
+    /// ```
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let inner = &*self.inner;
+        let condition = match &inner.store {
+            Store::Redis(store) => store.condition(),
+            Store::Memory(_) => Condition::default(),
+            Store::Off(failure) => {
+                Condition { bypassed: Some((failure.fault, inner.built)), ..Condition::default() }
+            }
+        };
+        let (queued, queue_changed) = (inner.queue.len(), inner.queue.changed());
+        let (state, cause, since) = judge(&condition, queued, queue_changed);
+        Health {
+            state,
+            cause,
+            queued_invalidations: queued,
+            circuit_opened: condition.circuit_opened,
+            since: since.unwrap_or(inner.built).elapsed(),
+        }
+    }
+}
+
+/// The state, why, and since when.
+fn judge(
+    condition: &Condition,
+    queued: usize,
+    queue_changed: Option<Instant>,
+) -> (HealthState, Option<Fault>, Option<Instant>) {
+    if let Some((fault, since)) = condition.bypassed {
+        return (HealthState::Bypass, Some(fault), Some(since));
+    }
+    let waiting_since = queue_changed.filter(|_| queued > 0);
+    if let Some((fault, since)) = condition.refused {
+        let since = waiting_since.map_or(since, |waiting| waiting.min(since));
+        return (HealthState::Degraded, Some(fault), Some(since));
+    }
+    if queued > 0 {
+        return (HealthState::Degraded, Some(Fault::Queued), waiting_since);
+    }
+    (HealthState::Coherent, None, condition.well_since.max(queue_changed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_that_holds_is_the_state() {
+        use HealthState::{Bypass, Coherent, Degraded};
+        let start = Instant::now();
+        let at = |seconds| Some(start + Duration::from_secs(seconds));
+        let open = at(5).map(|since| (Fault::Timeout, since));
+        let refused = at(3).map(|since| (Fault::ReadOnly, since));
+        for (bypassed, refused, queued, changed, expected) in [
+            (None, None, 0, None, (Coherent, None, at(1))),
+            (None, None, 0, at(2), (Coherent, None, at(2))),
+            (None, None, 1, at(2), (Degraded, Some(Fault::Queued), at(2))),
+            (None, refused, 0, at(2), (Degraded, Some(Fault::ReadOnly), at(3))),
+            (None, refused, 1, at(2), (Degraded, Some(Fault::ReadOnly), at(2))),
+            (open, refused, 1, at(2), (Bypass, Some(Fault::Timeout), at(5))),
+        ] {
+            let condition = Condition { bypassed, refused, well_since: at(1), circuit_opened: 0 };
+            assert_eq!(judge(&condition, queued, changed), expected);
+        }
+    }
+
+    #[test]
+    fn displays_as_one_line() {
+        let mut health = Health {
+            state: HealthState::Coherent,
+            cause: None,
+            queued_invalidations: 0,
+            circuit_opened: 0,
+            since: Duration::from_millis(1_250),
+        };
+        assert_eq!(health.to_string(), "coherent for 1.2s");
+        health.state = HealthState::Bypass;
+        health.cause = Some(Fault::Timeout);
+        (health.queued_invalidations, health.circuit_opened) = (2, 1);
+        assert_eq!(
+            health.to_string(),
+            "bypass (timeout) for 1.2s, 2 invalidations queued, circuit opened 1 time"
+        );
+    }
+}
