@@ -1,0 +1,346 @@
+//! A call with several keys at once (`batch = ids`): each has an entry of its own, the one that a
+//! function of a single key would have, and the body is called with those that are missing.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::time::{Duration, Instant};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::entry::{Entry, begin};
+use super::forced::{self, Slot, Taken};
+use super::options::{KeepIf, NoErrors, Ttl};
+use super::plan::Plan;
+use super::ways::{BatchKey, MapOf, ReturnsMap, Ways};
+use super::{At, Current, Target};
+use crate::cache::{Cache, Loading, not_invalidated};
+use crate::coder::Choice;
+use crate::error::Error;
+use crate::flight::within_all;
+use crate::io;
+use crate::key::KeyError;
+use crate::loader::{Begun, Ending, Errors, Found, Loader, Purpose, Serving, unusable};
+use crate::shape::{Kind, Never, OPTION, Opened, Probe, ShapeOf};
+use crate::sharing::Sharer;
+use crate::store::Failure;
+
+/// Whoever leaves several keys gives their leases up one by one. After the first of them this long
+/// is spent on the others, that they are loaded together.
+const GATHERING: Duration = Duration::from_millis(10);
+
+const WHAT: &str = "the entries are not invalidated";
+
+/// Begins the entries of a batch, as [`entry`](super::entry()) begins the one of a function that
+/// returns an `Option` of the value. All that is asked of the types is asked here.
+#[allow(clippy::type_complexity, reason = "named once")]
+pub fn batch<R, const N: u8, K, V, C>(
+    _: PhantomData<K>,
+    _: Probe<R>,
+    _: Kind<N>,
+    codec: PhantomData<C>,
+    cache: Current,
+    at: At,
+    generics: &[Cow<'static, str>],
+) -> (Entry<Option<V>, OPTION>, Ways<R, N, K, V>)
+where
+    K: BatchKey,
+    R: ShapeOf<N>,
+    R::Value: MapOf<K, Of = V>,
+    V: Serialize + DeserializeOwned,
+    Kind<N>: ReturnsMap,
+    C: Choice,
+{
+    (begin(Sharer::none(), codec, cache, at, generics), Ways::NEW)
+}
+
+impl<V> Entry<Option<V>, OPTION> {
+    /// Removes the entries of these keys in one command.
+    pub fn invalidate_each<K, F: Fn(&mut Self, &K)>(
+        self,
+        keys: &[K],
+        fill: F,
+    ) -> impl Future<Output = Result<(), Error>> + use<V, K, F> {
+        let (loader, task) = self.removing(keys, fill);
+        let (function, task) = (loader.function, task.map_err(|error| unusable(&error, WHAT)));
+        async move {
+            let removed = task?.wait().await;
+            removed.map(|_| ()).map_err(|failure| not_invalidated(&function.segment, failure))
+        }
+    }
+
+    /// As [`invalidate_each`](Self::invalidate_each), blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn invalidate_each_blocking<K>(
+        self,
+        keys: &[K],
+        fill: impl Fn(&mut Self, &K),
+    ) -> Result<(), Error> {
+        io::block_on(self.invalidate_each(keys, fill))
+    }
+
+    /// The keys and the cache they are in, for `#[cache_invalidate]`.
+    pub fn targets<K>(self, keys: &[K], fill: impl Fn(&mut Self, &K)) -> Vec<Target> {
+        let blank = self.ready();
+        let loaders = keys.iter().map(|key| filled(&blank, key, &fill));
+        let target = |loader: Loader<Option<V>, OPTION>| {
+            Target::new(Cache::clone(&loader.cache), loader.function, loader.key)
+        };
+        loaders.map(target).collect()
+    }
+
+    #[allow(clippy::type_complexity, reason = "named once")]
+    fn removing<K>(
+        self,
+        keys: &[K],
+        fill: impl Fn(&mut Self, &K),
+    ) -> (Loader<Option<V>, OPTION>, Result<io::Task<u64>, KeyError>) {
+        let blank = self.ready();
+        let texts = keys.iter().map(|key| {
+            let loader = filled(&blank, key, &fill);
+            loader.key.map(|key| key.as_str().to_owned())
+        });
+        let texts: Result<Vec<String>, KeyError> = texts.collect();
+        let task = texts.map(|texts| match texts.is_empty() {
+            true => io::Task::Ready(Ok(0)),
+            false => blank.cache.removal(texts, Vec::new()),
+        });
+        (blank, task)
+    }
+}
+
+/// The entry of one key.
+fn filled<V, K>(
+    blank: &Loader<Option<V>, OPTION>,
+    key: &K,
+    fill: &impl Fn(&mut Entry<Option<V>, OPTION>, &K),
+) -> Loader<Option<V>, OPTION> {
+    let mut entry = Entry::beside(blank);
+    fill(&mut entry, key);
+    entry.ready()
+}
+
+/// A call of a batch, and how its values are kept.
+#[must_use]
+pub struct Batch<R: ShapeOf<N>, K, V, const N: u8, T, I> {
+    plan: Plan<Option<V>, OPTION, T, I, NoErrors<Never>>,
+    /// Each once, in the caller's order, with its entry.
+    keys: Vec<(K, Loader<Option<V>, OPTION>)>,
+    ways: Ways<R, N, K, V>,
+}
+
+/// Where the keys of a call stand, by their places.
+#[derive(Default)]
+struct Round {
+    /// To be loaded by the body.
+    loads: Vec<(usize, Box<Loading>)>,
+    /// Loaded by others.
+    later: Vec<usize>,
+}
+
+impl<V, T, I> Plan<Option<V>, OPTION, T, I, NoErrors<Never>> {
+    /// Of these keys.
+    pub fn of<R: ShapeOf<N>, const N: u8, K>(
+        self,
+        ways: Ways<R, N, K, V>,
+        keys: &[K],
+        fill: impl Fn(&mut Entry<Option<V>, OPTION>, &K),
+    ) -> Batch<R, K, V, N, T, I> {
+        let once = (ways.once)(keys).into_iter().map(|at| &keys[at]);
+        let keys = once.map(|key| ((ways.copied)(key), filled(&self.loader, key, &fill)));
+        Batch { keys: keys.collect(), plan: self, ways }
+    }
+}
+
+impl<R, K, V, const N: u8, T, I> Batch<R, K, V, N, T, I>
+where
+    R: ShapeOf<N>,
+    T: Ttl<V>,
+    I: KeepIf<V>,
+{
+    /// The call: stored values, and the body's for those keys that have none.
+    pub async fn run<F, L>(self, body: F) -> R
+    where
+        F: Fn(Vec<K>) -> L,
+        L: Future<Output = R>,
+    {
+        let mut found: Vec<Option<V>> = self.keys.iter().map(|_| None).collect();
+        let (purpose, mut round) = match forced::take(self.plan.loader.function.site()) {
+            Some(Taken::Uncached) => {
+                let all = self.keys.into_iter().map(|(key, _)| key).collect();
+                return body(all).await;
+            }
+            Some(Taken::Refresh) => (Purpose::Refresh, Box::pin(self.refreshing()).await),
+            Some(Taken::Fetch(_)) | None => {
+                let all = (0..self.keys.len()).collect();
+                (Purpose::Call, Box::pin(self.glance(all, &mut found)).await)
+            }
+        };
+        loop {
+            let Round { loads, later } = round;
+            if !loads.is_empty() {
+                let loaded = Box::pin(self.load(purpose, loads, &body, &mut found)).await;
+                if let Err(error) = loaded {
+                    // These were missing, too.
+                    later.iter().for_each(|_| self.plan.loader.missed(false));
+                    return R::close(Opened::Failed(error));
+                }
+            }
+            if later.is_empty() {
+                break;
+            }
+            round = Box::pin(self.wait(later, &mut found)).await;
+        }
+        let keys = self.keys.into_iter().map(|(key, _)| key);
+        let pairs = keys.zip(found).filter_map(|(key, value)| Some((key, value?)));
+        R::close(Opened::Value((self.ways.joined)(pairs.collect())))
+    }
+
+    /// As [`run`](Self::run), blocking.
+    pub fn run_blocking<F: Fn(Vec<K>) -> R>(self, body: F) -> R {
+        let body = &body;
+        io::block_on(self.run(|keys| async move { io::unblocked(|| body(keys)) }))
+    }
+
+    /// Looks these keys up in one trip; values go to where they were found.
+    async fn glance(&self, places: Vec<usize>, found: &mut [Option<V>]) -> Round {
+        let loaders: Vec<_> = places.iter().map(|&at| &self.keys[at].1).collect();
+        let begun = Loader::begin_all(&loaders, &self.serving(), no_errors()).await;
+        let mut round = Round::default();
+        for (at, begun) in places.into_iter().zip(begun) {
+            match begun {
+                Begun::Hit(value) => found[at] = value,
+                Begun::Load(loading) => round.loads.push((at, loading)),
+                Begun::Later => round.later.push(at),
+            }
+        }
+        round
+    }
+
+    async fn refreshing(&self) -> Round {
+        let loaders: Vec<_> = self.keys.iter().map(|(_, loader)| loader).collect();
+        let loads = Loader::refreshing_all(&loaders).await;
+        Round { loads: loads.into_iter().enumerate().collect(), later: Vec::new() }
+    }
+
+    /// Waits for what others load, until one of them leaves it to us: from there on leases are
+    /// held, and nobody is waited for longer than it takes to see what else was left.
+    async fn wait(&self, places: Vec<usize>, found: &mut [Option<V>]) -> Round {
+        let mut left = places;
+        let mut loads = Vec::new();
+        {
+            let serving = self.serving();
+            let serving = &serving;
+            let wait = |&at: &usize| async move {
+                (at, self.keys[at].1.begin(serving, no_errors()).await)
+            };
+            let mut waits: FuturesUnordered<_> = left.clone().iter().map(wait).collect();
+            let mut until = None;
+            loop {
+                let limit = until.map(|until: Instant| until.duration_since(Instant::now()));
+                let next = io::timeout(limit, waits.next()).await.flatten();
+                let Some((at, begun)) = next else { break };
+                left.retain(|&other| other != at);
+                match begun {
+                    Found::Hit(value, ..) => found[at] = value,
+                    Found::Load(loading) => {
+                        until.get_or_insert_with(|| Instant::now() + GATHERING);
+                        loads.push((at, loading));
+                    }
+                    // Batches have no limit.
+                    Found::TimedOut => {}
+                }
+            }
+        }
+        if left.is_empty() || loads.is_empty() {
+            return Round { loads, later: left };
+        }
+        // Others may have been left to us by the same end, and nobody has told yet.
+        let mut round = self.glance(left, found).await;
+        round.loads.extend(loads);
+        round
+    }
+
+    /// Runs the body with these keys, in their order, and stores what it yields.
+    async fn load<F, L>(
+        &self,
+        purpose: Purpose,
+        mut loads: Vec<(usize, Box<Loading>)>,
+        body: &F,
+        found: &mut [Option<V>],
+    ) -> Result<(), R::Error>
+    where
+        F: Fn(Vec<K>) -> L,
+        L: Future<Output = R>,
+    {
+        loads.sort_unstable_by_key(|(at, _)| *at);
+        // The block ends the life of what may be an error before the next await.
+        let (commits, unstored) = {
+            let keys: Vec<&K> = loads.iter().map(|&(at, _)| &self.keys[at].0).collect();
+            let copied = keys.iter().map(|key| (self.ways.copied)(key)).collect();
+            let flights = loads.iter().map(|(_, loading)| loading.id()).collect();
+            let started = Instant::now();
+            let opened = within_all(flights, async { body(copied).await }).await.open();
+            let took = started.elapsed();
+            self.plan.loader.loaded(took, matches!(opened, Opened::Failed(_)));
+            if purpose == Purpose::Call {
+                loads.iter().for_each(|(_, load)| self.plan.loader.missed(load.is_bypass()));
+            }
+            let values = match opened {
+                Opened::Value(map) => (self.ways.split)(map, &keys),
+                Opened::Absent(_) => keys.iter().map(|_| None).collect(),
+                Opened::Failed(error) => {
+                    // It may be another key's fault, so it is nobody else's.
+                    loads.into_iter().for_each(|(_, loading)| loading.failed(None));
+                    return Err(error);
+                }
+            };
+            let (mut commits, mut unstored) = (Vec::with_capacity(loads.len()), Vec::new());
+            for ((at, loading), value) in loads.into_iter().zip(values) {
+                let (_, loader) = &self.keys[at];
+                let opened = value.map_or(Opened::Absent(()), Opened::Value);
+                match self.plan.ending_of(loader, &loading, &opened, took) {
+                    Some(Ending::Commit(value)) => commits.push((at, (loading, value))),
+                    Some(Ending::Ended(shared)) => {
+                        loading.ended(shared);
+                        unstored.push(at);
+                    }
+                    None => loading.ended(None),
+                }
+                if let Opened::Value(value) = opened {
+                    found[at] = Some(value);
+                }
+            }
+            (commits, unstored)
+        };
+        let Loader { cache, function, .. } = &self.plan.loader;
+        let (places, commits): (Vec<usize>, Vec<_>) = commits.into_iter().unzip();
+        let stored = cache.commit_all(function, commits).await;
+        if purpose == Purpose::Refresh {
+            // What stands there, or another call stored meanwhile, may be older than these values.
+            let refused = places.into_iter().zip(stored).filter(|(_, stored)| !stored);
+            let outdated = refused.map(|(at, _)| at).chain(unstored);
+            let keys = outdated.filter_map(|at| self.keys[at].1.key.as_ref().ok());
+            let keys: Vec<String> = keys.map(|key| key.as_str().to_owned()).collect();
+            if !keys.is_empty()
+                && let Err(Failure { fault, .. }) = cache.removal(keys, Vec::new()).wait().await
+            {
+                cache.counters(function, |counters| counters.fault(fault));
+            }
+        }
+        Ok(())
+    }
+
+    fn serving(&self) -> Serving {
+        self.plan.serving(&Slot::none(), false)
+    }
+}
+
+/// A load that another call shares with a batch has no error for it.
+fn no_errors<'a>() -> Errors<'a, Never> {
+    Errors { cached: None, sharer: Sharer::none() }
+}
