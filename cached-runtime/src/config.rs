@@ -25,6 +25,9 @@ pub(crate) struct Config {
     pub(crate) commit_deadline: Duration,
     pub(crate) invalidate_deadline: Duration,
     pub(crate) lease: Duration,
+    /// Twice the lease where none is set.
+    pub(crate) wait_max: Option<Duration>,
+    pub(crate) in_flight: usize,
     pub(crate) max_value_bytes: usize,
     pub(crate) memory_capacity: usize,
     pub(crate) codec: DefaultCodec,
@@ -39,6 +42,8 @@ impl Default for Config {
             commit_deadline: Duration::from_millis(250),
             invalidate_deadline: Duration::from_secs(1),
             lease: Duration::from_secs(5),
+            wait_max: None,
+            in_flight: 8192,
             max_value_bytes: 16 << 20,
             memory_capacity: 256 << 20,
             codec: DefaultCodec::Json,
@@ -48,6 +53,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How long a call waits for a load elsewhere that shows no sign of life.
+    pub(crate) fn wait_max(&self) -> Duration {
+        self.wait_max.unwrap_or(self.lease.saturating_mul(2))
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         check_namespace(&self.namespace)?;
         for (name, duration) in [
@@ -66,6 +76,14 @@ impl Config {
                 "`lease` is {:?}; it must be from 10 ms to an hour (5 s is the default)",
                 self.lease
             )));
+        }
+        if self.wait_max.is_some_and(|wait_max| wait_max > LONGEST) {
+            return Err(Error::config("`wait_max` is longer than an hour"));
+        }
+        if self.in_flight == 0 {
+            return Err(Error::config(
+                "`in_flight` is 0; it must be at least 1 (8192 is the default)",
+            ));
         }
         Ok(())
     }

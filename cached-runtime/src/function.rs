@@ -168,6 +168,12 @@ impl Function {
         self.site
     }
 
+    /// The tag that all entries of a function with `invalidate_all` carry. No template can make it:
+    /// `!` stands neither in a tag's text nor in an encoded argument.
+    pub(crate) fn tag(&self) -> String {
+        format!("!{}", self.segment)
+    }
+
     /// The owner of entries that were given a key by hand (`get_or_load` and its like): one
     /// per value type.
     pub(crate) fn by_hand<D: DeserializeOwned>() -> &'static Self {

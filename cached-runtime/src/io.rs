@@ -7,7 +7,9 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Id};
@@ -41,6 +43,9 @@ pub(crate) fn here() -> Option<Handle> {
         /// The runtime this thread was last in, and whether it is one to use.
         static LAST: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
     }
+    if BLOCKED.get() {
+        return None;
+    }
     let here = Handle::try_current().ok()?;
     let fit = match LAST.get() {
         Some((id, fit)) if id == here.id() => fit,
@@ -51,6 +56,85 @@ pub(crate) fn here() -> Option<Handle> {
         }
     };
     fit.then_some(here)
+}
+
+thread_local! {
+    /// This thread is blocked on a future of ours: no runtime that it may be in makes progress
+    /// meanwhile.
+    static BLOCKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs a future on this thread, blocking it; what the future asks of the store is done on the I/O
+/// thread. Right in any thread, also in one of a tokio runtime, of which no part is needed.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    let _blocked = Blocked::set(true);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        // Returns at once where the waker was faster. A wake-up without reason costs one poll.
+        std::thread::park();
+    }
+}
+
+/// Whether a blocked thread belongs to a tokio runtime, which may have to do without it.
+pub(crate) fn blocks_a_runtime() -> bool {
+    BLOCKED.get() && Handle::try_current().is_ok()
+}
+
+/// Runs what a blocked thread was blocked for: a user's function, which may well use the runtime
+/// that it is in.
+pub(crate) fn unblocked<T>(run: impl FnOnce() -> T) -> T {
+    let _blocked = Blocked::set(false);
+    run()
+}
+
+/// Puts back what was, also in a panic.
+struct Blocked(bool);
+
+impl Blocked {
+    fn set(blocked: bool) -> Self {
+        Self(BLOCKED.replace(blocked))
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        BLOCKED.set(self.0);
+    }
+}
+
+/// Waits, in any thread and any runtime.
+pub(crate) async fn sleep(pause: Duration) {
+    if here().is_some() {
+        tokio::time::sleep(pause).await;
+    } else if let Ok(io) = handle() {
+        // Made where it runs: a timer belongs to its runtime. It fails where the process ends.
+        let _ = io.spawn(async move { tokio::time::sleep(pause).await }).await;
+    }
+}
+
+/// `future`, or `None` where it takes longer than `limit`.
+pub(crate) async fn timeout<T>(
+    limit: Option<Duration>,
+    future: impl Future<Output = T>,
+) -> Option<T> {
+    let Some(limit) = limit else { return Some(future.await) };
+    let (mut future, mut pause) = (std::pin::pin!(future), std::pin::pin!(sleep(limit)));
+    std::future::poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => pause.as_mut().poll(context).map(|()| None),
+    })
+    .await
 }
 
 /// tokio answers this question in no other way than by a panic.
@@ -97,21 +181,9 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Runs it on the I/O thread and blocks this thread until it is done: right in any thread,
-    /// also in one of a tokio runtime, of which no part is needed meanwhile.
+    /// Runs it on the I/O thread and blocks this thread until it is done.
     pub(crate) fn block(self) -> Result<T, Failure> {
-        let operation = match self {
-            Self::Ready(result) => return result,
-            Self::Pending(operation) => operation,
-        };
-        let (sender, receiver) = mpsc::sync_channel(1);
-        handle()?.spawn(async move {
-            // A receiver that is gone has given up waiting; nobody wants the result.
-            let _ = sender.send(operation.await);
-        });
-        receiver
-            .recv()
-            .unwrap_or_else(|_| Err(Failure::new(Fault::Off, "the operation was given up")))
+        block_on(self.wait())
     }
 }
 

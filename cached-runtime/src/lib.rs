@@ -42,13 +42,16 @@ mod config;
 mod entry;
 mod error;
 mod fault;
+mod fetched;
 mod fingerprint;
+mod flight;
 mod function;
 mod io;
 mod key;
 mod loader;
 mod policy;
 mod shape;
+mod sharing;
 mod stats;
 mod store;
 mod token;
@@ -59,7 +62,9 @@ pub mod __private;
 
 pub use cached_macro::{cache_invalidate, cache_result};
 
-pub use crate::cache::{Cache, CacheBuilder, Scoped, global, scope, scope_sync};
+pub use crate::cache::{
+    Cache, CacheBuilder, Health, HealthState, Scoped, global, scope, scope_sync,
+};
 pub use crate::clock::Clock;
 #[cfg(feature = "msgpack")]
 pub use crate::codec::MessagePack;
@@ -68,6 +73,7 @@ pub use crate::codec::Postcard;
 pub use crate::codec::{Codec, CodecError, Json};
 pub use crate::error::{Error, ErrorKind};
 pub use crate::fault::Fault;
+pub use crate::fetched::{Fetched, Source};
 pub use crate::key::Key;
 pub use crate::policy::Policy;
 pub use crate::stats::{CacheStats, FunctionStats};

@@ -26,7 +26,7 @@ pub struct Kind<const N: u8>;
 
 // The values of `N`.
 pub(crate) const PLAIN: u8 = 0;
-const OPTION: u8 = 1;
+pub(crate) const OPTION: u8 = 1;
 const RESULT: u8 = 2;
 const ARC: u8 = 4;
 
@@ -302,6 +302,36 @@ pub trait HasNone {}
     note = "remove `err_ttl`, or return a `Result`"
 )]
 pub trait HasErr {}
+
+/// Return types that can carry an error of the cache.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry an error of the cache, which is to be returned here",
+    label = "not a `Result` whose error is `From<cached_runtime::Error>`",
+    note = "`load_timeout` and `on_error = \"fail\"` need a function that returns `Result<T, E>`, \
+            with an `impl From<cached_runtime::Error> for E`"
+)]
+pub trait Fallible<const N: u8>: ShapeOf<N> {
+    /// The cache's error as the function's.
+    fn error_of(error: crate::Error) -> Self::Error;
+}
+
+macro_rules! fallible {
+    ($($n:expr, $value:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<T, E: From<crate::Error>> Fallible<{ $n }> for Result<$value, E> {
+            fn error_of(error: crate::Error) -> E {
+                error.into()
+            }
+        }
+    )*};
+}
+
+fallible! {
+    RESULT, T;
+    RESULT | OPTION, Option<T>;
+    ARC | RESULT, Arc<T>;
+    ARC | RESULT | OPTION, Option<Arc<T>>;
+}
 
 #[diagnostic::do_not_recommend]
 impl HasNone for Kind<{ OPTION }> {}

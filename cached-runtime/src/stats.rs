@@ -12,6 +12,8 @@ use crate::fault::Fault;
 #[derive(Default)]
 pub(crate) struct Counters {
     hits_remote: AtomicU64,
+    hits_stale: AtomicU64,
+    coalesced: AtomicU64,
     misses: AtomicU64,
     bypasses: AtomicU64,
     loads: AtomicU64,
@@ -25,6 +27,8 @@ pub(crate) struct Counters {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {
     Hit,
+    /// Past its ttl.
+    Stale,
     Miss,
     Bypass,
 }
@@ -33,10 +37,20 @@ impl Counters {
     pub(crate) fn answered(&self, answer: Answer) {
         let counter = match answer {
             Answer::Hit => &self.hits_remote,
+            Answer::Stale => {
+                self.hits_stale.fetch_add(1, Ordering::Relaxed);
+                &self.hits_remote
+            }
             Answer::Miss => &self.misses,
             Answer::Bypass => &self.bypasses,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call that shared another's load.
+    pub(crate) fn coalesced(&self, answer: Answer) {
+        self.coalesced.fetch_add(1, Ordering::Relaxed);
+        self.answered(answer);
     }
 
     pub(crate) fn loaded(&self, took: Duration, failed: bool) {
@@ -63,12 +77,12 @@ impl Counters {
             name: name.to_owned(),
             hits_local: 0,
             hits_remote: read(&self.hits_remote),
-            hits_stale: 0,
+            hits_stale: read(&self.hits_stale),
             misses: read(&self.misses),
             loads: read(&self.loads),
             load_failures: read(&self.load_failures),
             load_time: Duration::from_nanos(read(&self.load_nanos)),
-            coalesced: 0,
+            coalesced: read(&self.coalesced),
             writes_refused: read(&self.writes_refused),
             bypasses: read(&self.bypasses),
             errors: errors.filter(|(_, count)| *count > 0).collect(),
@@ -90,17 +104,17 @@ pub struct FunctionStats {
     pub hits_local: u64,
     /// Answered from the store: Redis, or the embedded one.
     pub hits_remote: u64,
-    /// Of the hits, those served past their ttl. Always 0 so far.
+    /// Of the hits, those served past their ttl (`stale_while_revalidate`, `stale_if_error`).
     pub hits_stale: u64,
-    /// The store had no usable value, and the body ran.
+    /// The store had no usable value, and the body ran, or another call's under way was shared.
     pub misses: u64,
-    /// Times the body ran for the cache, in misses and bypasses and for `refresh`.
+    /// Times the body ran for the cache: in misses and bypasses, in the background, for `refresh`.
     pub loads: u64,
     /// Of the loads, those that returned `Err`.
     pub load_failures: u64,
     /// Time spent in loads, added up over concurrent ones.
     pub load_time: Duration,
-    /// Of the misses, those that shared another call's load. Always 0 so far.
+    /// Of the misses and bypasses, those that shared the load of another call in this process.
     pub coalesced: u64,
     /// Values that were not stored because the entry had been invalidated or taken over while
     /// the body ran. That is the fence at work, no fault.

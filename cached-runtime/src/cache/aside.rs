@@ -107,6 +107,7 @@ impl Cache {
             cache: Current::Own(self.clone()),
             function: Function::by_hand::<R::Data>(),
             key: Ok(key),
+            tags: Vec::new(),
             coder: CacheDefault::coder(self.config().codec),
         }
     }
@@ -118,7 +119,7 @@ impl Cache {
     /// Where the store cannot be told; the value may then still be served.
     pub async fn remove(&self, key: impl AsRef<str>) -> Result<bool, Error> {
         let key = checked_key(key.as_ref())?;
-        let deleted = self.store().delete(vec![key.as_str().to_owned()]).wait().await;
+        let deleted = self.removal(vec![key.as_str().to_owned()], Vec::new()).wait().await;
         let deleted = deleted.map_err(|failure| not_invalidated(key.as_str(), failure))?;
         Ok(deleted > 0)
     }

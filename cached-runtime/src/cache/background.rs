@@ -1,29 +1,37 @@
 //! Work that outlives its caller: leases renewed while a body runs, and given up when it ends
-//! without a value. All of it runs on the I/O thread.
+//! without a value, on the I/O thread; and loads in the background, on the runtime of whoever
+//! asked for them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
-use super::{Cache, renewal_interval};
-use crate::entry::Fence;
+use super::global::scoped;
+use super::{Cache, renewal_interval, scope, scope_sync};
 use crate::io;
-use crate::store::Store;
+use crate::store::{Hold, Spot, Store};
+
+/// The most loads in the background at once, in one cache. Where there are as many, values are
+/// served as they are, and the next caller asks again.
+const MOST_REFRESHES: usize = 64;
 
 pub(crate) struct Background {
     /// Closed from the start: it takes tasks all the same, and can be waited for any time.
     tasks: TaskTracker,
     keeper: Arc<Keeper>,
+    /// The entries that are loaded anew in the background.
+    refreshes: Arc<Mutex<HashSet<u128>>>,
 }
 
 impl Default for Background {
     fn default() -> Self {
         let tasks = TaskTracker::new();
         tasks.close();
-        Self { tasks, keeper: Arc::default() }
+        Self { tasks, keeper: Arc::default(), refreshes: Arc::default() }
     }
 }
 
@@ -41,8 +49,7 @@ struct Held {
 }
 
 struct Kept {
-    key: String,
-    fence: Fence,
+    hold: Hold,
     renewed: Instant,
 }
 
@@ -50,6 +57,57 @@ impl Background {
     /// Until no work is under way.
     pub(super) async fn idle(&self) {
         self.tasks.wait().await;
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Runs a load on the caller's runtime, with the cache that is in scope here; where there is no
+    /// runtime, it is dropped.
+    pub(crate) fn spawn(&self, load: impl Future<Output = ()> + Send + 'static) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        match scoped() {
+            Some(cache) => self.tasks.spawn_on(scope(cache, load), &runtime),
+            None => self.tasks.spawn_on(load, &runtime),
+        };
+    }
+
+    /// Runs a blocking load on a thread of its own; where there is none to be had, it is dropped.
+    pub(crate) fn spawn_thread(&self, load: impl FnOnce() + Send + 'static) {
+        let (token, scope) = (self.tasks.token(), scoped());
+        let thread = std::thread::Builder::new().name("cached-refresh".to_owned());
+        let spawned = thread.spawn(move || {
+            let _token = token;
+            match scope {
+                Some(cache) => scope_sync(cache, load),
+                None => load(),
+            }
+        });
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "no thread for a load in the background");
+        }
+    }
+
+    /// The place of a load in the background; `None` where this entry is being loaded already, or
+    /// too many are.
+    pub(crate) fn refresh(&self, entry: u128) -> Option<Refreshing> {
+        let mut refreshes = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = refreshes.len() < MOST_REFRESHES && refreshes.insert(entry);
+        free.then(|| Refreshing { refreshes: Arc::clone(&self.refreshes), entry })
+    }
+}
+
+/// A load in the background, for as long as this lives.
+pub(crate) struct Refreshing {
+    refreshes: Arc<Mutex<HashSet<u128>>>,
+    entry: u128,
+}
+
+impl Drop for Refreshing {
+    fn drop(&mut self) {
+        let mut refreshes = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner);
+        refreshes.remove(&self.entry);
     }
 }
 
@@ -62,7 +120,7 @@ impl Keeper {
     async fn run(self: Arc<Self>, store: Store, interval: Duration) {
         loop {
             tokio::time::sleep(interval / 3).await;
-            let due: Vec<(u64, String, Fence)> = {
+            let due: Vec<(u64, Hold)> = {
                 let mut held = self.held();
                 if held.leases.is_empty() {
                     held.running = false;
@@ -72,13 +130,13 @@ impl Keeper {
                 due.filter(|(_, kept)| kept.renewed.elapsed() >= interval)
                     .map(|(&id, kept)| {
                         kept.renewed = Instant::now();
-                        (id, kept.key.clone(), kept.fence.clone())
+                        (id, kept.hold.clone())
                     })
                     .collect()
             };
-            for (id, key, fence) in due {
+            for (id, hold) in due {
                 // Each on its own: a server that does not answer one must not keep the others.
-                let (keeper, renewal) = (Arc::clone(&self), store.renew(&key, &fence));
+                let (keeper, renewal) = (Arc::clone(&self), store.renew(&hold));
                 tokio::spawn(async move {
                     // A lease that is gone stays gone: the commit will be refused, and renewing
                     // it any longer would only cost. A renewal that failed is tried again.
@@ -95,27 +153,19 @@ impl Keeper {
 /// failed, panicked or was dropped), it is given up, so that others need not wait for its end.
 pub(crate) struct Lease {
     cache: Cache,
-    key: String,
-    fence: Fence,
+    hold: Hold,
     id: u64,
     settled: bool,
 }
 
 impl Lease {
-    pub(super) fn hold(cache: &Cache, key: &str, fence: Fence) -> Self {
+    pub(crate) fn hold(cache: &Cache, hold: Hold) -> Self {
         let keeper = &cache.background().keeper;
         let id = keeper.next.fetch_add(1, Ordering::Relaxed);
-        let lease = Self {
-            cache: cache.clone(),
-            key: key.to_owned(),
-            fence: fence.clone(),
-            id,
-            settled: false,
-        };
         // Embedded leases don't expire, so there is nothing to renew.
         if matches!(cache.store(), Store::Redis(_)) {
             let mut held = keeper.held();
-            let kept = Kept { key: key.to_owned(), fence, renewed: Instant::now() };
+            let kept = Kept { hold: hold.clone(), renewed: Instant::now() };
             held.leases.insert(id, kept);
             if !held.running
                 && let Ok(io) = io::handle()
@@ -125,13 +175,32 @@ impl Lease {
                 io.spawn(Arc::clone(keeper).run(cache.store().clone(), interval));
             }
         }
-        lease
+        Self { cache: cache.clone(), hold, id, settled: false }
     }
 
     /// The commit decided: the value is stored, or the fence no longer held. Nothing is left
     /// to give up.
     pub(crate) fn settled(mut self) {
         self.settled = true;
+    }
+
+    /// Whether it stands beside a value that may still be served.
+    pub(crate) fn is_beside(&self) -> bool {
+        self.hold.spot == Spot::Beside
+    }
+
+    /// Gives it up now: whether it still stood, and nothing was invalidated meanwhile. Where that
+    /// is not known within a commit's deadline it may not have, and is given up in the background.
+    pub(crate) async fn given_up(mut self) -> bool {
+        let deadline = self.cache.config().commit_deadline;
+        let release = self.cache.store().release(&self.hold);
+        match io::timeout(Some(deadline), release.wait()).await {
+            Some(Ok(stood)) => {
+                self.settled = true;
+                stood
+            }
+            Some(Err(_)) | None => false,
+        }
     }
 }
 
@@ -142,7 +211,7 @@ impl Drop for Lease {
         if self.settled {
             return;
         }
-        match self.cache.store().release(&self.key, &self.fence) {
+        match self.cache.store().release(&self.hold) {
             io::Task::Ready(_) => {}
             io::Task::Pending(release) => {
                 if let Ok(io) = io::handle() {

@@ -78,6 +78,22 @@ impl CacheBuilder {
         self
     }
 
+    /// How long a call waits for a load in another process that shows no sign of life (its lease is
+    /// neither renewed nor given up) before it runs its own body, without storing the value.
+    /// Default: twice the [lease](Self::lease).
+    pub fn wait_max(mut self, wait_max: Duration) -> Self {
+        self.config.wait_max = Some(wait_max);
+        self
+    }
+
+    /// How many operations may wait for the server at once, before a call does without the cache
+    /// and runs its body: what a server that became slow can hold up. At least 1. No effect on the
+    /// embedded store. Default 8192.
+    pub fn in_flight(mut self, operations: usize) -> Self {
+        self.config.in_flight = operations;
+        self
+    }
+
     /// Larger values, counted in bytes as encoded, are neither stored nor read. Default 16 MiB.
     pub fn max_value_bytes(mut self, bytes: usize) -> Self {
         self.config.max_value_bytes = bytes;

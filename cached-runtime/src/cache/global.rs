@@ -75,6 +75,14 @@ pub enum Current {
 }
 
 impl Current {
+    /// The same once more.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Installed(cache) => Self::Installed(cache),
+            Self::Own(cache) => Self::Own(cache.clone()),
+        }
+    }
+
     /// A cache that caches nothing, where only a key is wanted.
     pub(crate) fn nowhere() -> Self {
         static NOWHERE: OnceLock<Cache> = OnceLock::new();
@@ -95,8 +103,13 @@ impl Deref for Current {
     }
 }
 
+/// The cache of the scope that this runs in, if it is one.
+pub(super) fn scoped() -> Option<Cache> {
+    SCOPE.with_borrow(Option::clone)
+}
+
 pub(crate) fn current() -> Current {
-    match SCOPE.with_borrow(Option::clone) {
+    match scoped() {
         Some(cache) => Current::Own(cache),
         None => Current::Installed(installed()),
     }

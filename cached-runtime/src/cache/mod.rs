@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
@@ -16,17 +16,32 @@ use crate::store::{MemoryStore, RedisStore, Store};
 
 mod aside;
 mod background;
+mod batch;
 mod builder;
+mod call;
+mod capture;
 mod global;
-mod lookup;
+mod health;
+mod invalidate;
+mod loading;
+mod queue;
+mod waiting;
+mod write;
 
+pub(crate) use batch::Glance;
 pub use builder::CacheBuilder;
+pub(crate) use call::{Call, Entered, Next, Renewal, Resolved, Shared, Unserved, Wants};
 pub use global::Current;
 pub(crate) use global::current;
 pub use global::{Scoped, global, scope, scope_sync};
-pub(crate) use lookup::{Committing, Fill, Judged, Unwritten};
+pub use health::{Health, HealthState};
+pub(crate) use invalidate::not_invalidated;
+pub(crate) use loading::{Fill, Loading};
+pub(crate) use write::Unwritten;
 
 use self::background::Background;
+use self::call::InFlight;
+use self::queue::Queue;
 
 /// A cache: a store, its settings, and the statistics of the functions that use it.
 ///
@@ -59,6 +74,10 @@ pub(crate) struct Inner {
     /// By [`Function::index`], which is dense; read without a lock.
     counters: ArcSwap<Vec<Option<Row>>>,
     background: Background,
+    in_flight: InFlight,
+    /// Invalidations that failed.
+    queue: Arc<Queue>,
+    built: Instant,
 }
 
 #[derive(Clone)]
@@ -108,12 +127,19 @@ impl Cache {
     }
 
     fn of(store: Store, config: Config) -> Self {
+        let queue = Arc::<Queue>::default();
+        if let Store::Redis(redis) = &store {
+            redis.before_closing(queue.clone());
+        }
         Self {
             inner: Arc::new(Inner {
                 store,
                 config,
                 counters: ArcSwap::default(),
                 background: Background::default(),
+                in_flight: InFlight::default(),
+                queue,
+                built: Instant::now(),
             }),
         }
     }
@@ -125,10 +151,12 @@ impl Cache {
     /// under way is revoked, not only a stored value removed.
     ///
     /// # Errors
-    /// Where the store could not be told. The entry may then still be served.
+    /// Where the store could not be told. The removal is then [queued](Error::queued): it is
+    /// carried out as soon as it can be, and until then this process does not use the entry, while
+    /// others may still serve it.
     pub async fn invalidate_key(&self, key: impl AsRef<str>) -> Result<u64, Error> {
         let key = key.as_ref();
-        let deleted = self.inner.store.delete(vec![key.to_owned()]).wait().await;
+        let deleted = self.removal(vec![key.to_owned()], Vec::new()).wait().await;
         deleted.map_err(|failure| not_invalidated(key, failure))
     }
 
@@ -140,11 +168,38 @@ impl Cache {
     /// stands in the key: an argument that was too long and became a digest cannot be matched.
     ///
     /// # Errors
-    /// Where the store could not be told; some entries may be removed already.
+    /// Where the store could not be told; some entries may be removed already. The removal is
+    /// [queued](Error::queued), as with [`invalidate_key`](Self::invalidate_key).
     pub async fn invalidate_pattern(&self, pattern: impl AsRef<str>) -> Result<u64, Error> {
         let pattern = pattern.as_ref();
-        let swept = self.inner.store.sweep(pattern).wait().await;
+        let swept = self.sweeping(pattern).wait().await;
         swept.map_err(|failure| not_invalidated(pattern, failure))
+    }
+
+    /// Removes all entries that carry `tag`: those of functions with `tags = […]` in their
+    /// attribute. One command, however many entries there are.
+    ///
+    /// After `Ok` no process serves a value that carries the tag and whose load began before this
+    /// call.
+    ///
+    /// # Errors
+    /// Where the store could not be told. The entries may then still be served.
+    pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> Result<(), Error> {
+        self.invalidate_tags([tag]).await
+    }
+
+    /// As [`invalidate_tag`](Self::invalidate_tag), for several tags in one command.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn invalidate_tags<T: AsRef<str>>(
+        &self,
+        tags: impl IntoIterator<Item = T>,
+    ) -> Result<(), Error> {
+        let tags: Vec<String> = tags.into_iter().map(|tag| tag.as_ref().to_owned()).collect();
+        let named = tags.join(", ");
+        let removed = self.removal(Vec::new(), tags).wait().await;
+        removed.map(|_| ()).map_err(|failure| not_invalidated(&named, failure))
     }
 
     /// Removes all entries of this cache's namespace. How many there were.
@@ -171,10 +226,14 @@ impl Cache {
         CacheStats::of(by_name.into_values().collect())
     }
 
-    /// Waits until the work in the background (leases being given up) is done. The cache stays
-    /// usable; call it last, before the program ends.
+    /// Waits until the work in the background is done: loads, for as long as their bodies take (put a
+    /// timeout around this where that may be long), leases being given up, and, for as long as
+    /// [`invalidate_deadline`](CacheBuilder::invalidate_deadline), queued invalidations being
+    /// carried out. What is left of these is said in the log. The cache stays usable; call it
+    /// last, before the program ends.
     pub async fn shutdown(&self) {
         self.inner.background.idle().await;
+        self.settle_queue().await;
     }
 
     /// The namespace in front of this cache's keys.
@@ -194,6 +253,10 @@ impl Cache {
 
     pub(crate) fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.inner.in_flight
     }
 
     pub(crate) fn background(&self) -> &Background {
@@ -231,23 +294,6 @@ impl Cache {
             _ => fresh,
         }
     }
-
-    /// Removes every entry of one function.
-    pub(crate) fn sweep_function(&self, function: &'static Function) -> crate::io::Task<u64> {
-        // A function without arguments has the segment alone as its key.
-        let (store, segment) = (self.inner.store.clone(), function.segment.clone());
-        match &self.inner.store {
-            Store::Redis(_) => crate::io::Task::pending(async move {
-                let alone = store.delete(vec![segment.clone()]).wait().await?;
-                Ok(alone + store.sweep(&format!("{segment}:*")).wait().await?)
-            }),
-            Store::Memory(memory) => {
-                let alone = memory.delete(std::slice::from_ref(&segment));
-                crate::io::Task::Ready(Ok(alone + memory.sweep(&format!("{segment}:*"))))
-            }
-            Store::Off(failure) => crate::io::Task::Ready(Err(failure.clone())),
-        }
-    }
 }
 
 impl AsRef<Self> for Cache {
@@ -268,10 +314,6 @@ impl fmt::Debug for Cache {
             .field("namespace", &self.inner.config.namespace)
             .finish()
     }
-}
-
-pub(crate) fn not_invalidated(what: &str, failure: crate::store::Failure) -> Error {
-    failure.into_error(&format!("\"{what}\" is not invalidated and may still be served"))
 }
 
 /// A tenth of a lease's life is spared for the way: it is renewed well before its end.

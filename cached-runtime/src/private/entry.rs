@@ -8,15 +8,17 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Template;
 use super::options::{Always, Fixed, IntoTtl, NoErrors, PerValue};
 use super::plan::Plan;
 use crate::cache::{Cache, Current, not_invalidated};
 use crate::coder::{Choice, Coder};
 use crate::error::Error;
 use crate::function::{At, Function};
-use crate::key::{Key, KeyBuilder};
+use crate::key::{Key, KeyBuilder, KeyError};
 use crate::loader::Loader;
 use crate::shape::{Kind, Probe, ShapeOf};
+use crate::sharing::Sharer;
 use crate::stats::FunctionStats;
 
 /// A function, a key that grows, and a cache.
@@ -24,7 +26,9 @@ pub struct Entry<R: ShapeOf<N>, const N: u8> {
     cache: Current,
     function: &'static Function,
     builder: KeyBuilder,
+    tags: Result<Vec<String>, KeyError>,
     coder: Coder<R::Data>,
+    sharer: Sharer<R::Error>,
 }
 
 /// The name of a nested item or closure, in the compiler's words.
@@ -42,7 +46,22 @@ pub fn const_name(value: impl Display) -> Cow<'static, str> {
 /// Begins an entry. All that is asked of the return type is asked here.
 pub fn entry<R, const N: u8, C>(
     _: Probe<R>,
-    _: Kind<N>,
+    (_, sharer): (Kind<N>, Sharer<R::Error>),
+    codec: PhantomData<C>,
+    cache: Current,
+    at: At,
+    generics: &[Cow<'static, str>],
+) -> Entry<R, N>
+where
+    R: ShapeOf<N>,
+    R::Data: Serialize + DeserializeOwned,
+    C: Choice,
+{
+    begin(sharer, codec, cache, at, generics)
+}
+
+pub(super) fn begin<R, const N: u8, C>(
+    sharer: Sharer<R::Error>,
     _: PhantomData<C>,
     cache: Current,
     at: At,
@@ -55,7 +74,8 @@ where
 {
     let function = at.site().function::<R::Data>(at.place, generics);
     let coder = C::coder::<R::Data>(cache.config().codec);
-    Entry { cache, function, builder: KeyBuilder::new(&function.segment), coder }
+    let builder = KeyBuilder::new(&function.segment);
+    Entry { cache, function, builder, tags: Ok(Vec::new()), coder, sharer }
 }
 
 impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
@@ -86,9 +106,39 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
         self.builder.capture(value);
     }
 
-    fn ready(self) -> Loader<R, N> {
-        let Self { cache, function, builder, coder } = self;
-        Loader { cache, function, key: builder.finish(), coder }
+    /// Adds a tag from a template. One that cannot be made is as bad as a key that cannot:
+    /// invalidating it would not reach the entry.
+    pub fn tag(&mut self, template: impl FnOnce(&mut Template)) {
+        if let Ok(tags) = &mut self.tags {
+            match Template::rendered(template) {
+                Ok(tag) => tags.push(tag.as_str().to_owned()),
+                Err(error) => self.tags = Err(error),
+            }
+        }
+    }
+
+    /// Adds the tag of the function itself, by which `invalidate_all` removes all its entries.
+    pub fn tag_function(&mut self) {
+        if let Ok(tags) = &mut self.tags {
+            tags.push(self.function.tag());
+        }
+    }
+
+    /// A key that grows beside this one, of the same function.
+    pub(super) fn beside(loader: &Loader<R, N>) -> Self {
+        let Loader { cache, function, coder, .. } = loader;
+        let builder = KeyBuilder::new(&function.segment);
+        let (cache, coder, sharer) = (cache.again(), *coder, Sharer::none());
+        Self { cache, function, builder, tags: Ok(Vec::new()), coder, sharer }
+    }
+
+    pub(super) fn ready(self) -> Loader<R, N> {
+        let Self { cache, function, builder, tags, coder, .. } = self;
+        let (key, tags) = match tags {
+            Ok(tags) => (builder.finish(), tags),
+            Err(error) => (Err(error), Vec::new()),
+        };
+        Loader { cache, function, key, tags, coder }
     }
 
     /// With `ttl = expression`.
@@ -96,12 +146,14 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
         self,
         ttl: T,
     ) -> Plan<R, N, T::Ttl, Always, NoErrors<R::Error>> {
-        Plan::new(self.ready(), ttl.into_ttl())
+        let sharer = self.sharer;
+        Plan::new(self.ready(), ttl.into_ttl(), sharer)
     }
 
     /// With `ttl` a literal.
     pub fn cached(self, ttl: Duration) -> Plan<R, N, Fixed, Always, NoErrors<R::Error>> {
-        Plan::new(self.ready(), Fixed(ttl))
+        let sharer = self.sharer;
+        Plan::new(self.ready(), Fixed(ttl), sharer)
     }
 
     /// With `ttl = |value| …`.
@@ -109,7 +161,8 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
         self,
         ttl: F,
     ) -> Plan<R, N, PerValue<F>, Always, NoErrors<R::Error>> {
-        Plan::new(self.ready(), PerValue(ttl))
+        let sharer = self.sharer;
+        Plan::new(self.ready(), PerValue(ttl), sharer)
     }
 
     /// The key. Where an argument cannot be serialised it is the key of no entry.
@@ -162,8 +215,9 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// Where the store could not be told.
     pub async fn invalidate_all(self) -> Result<u64, Error> {
-        let swept = self.cache.sweep_function(self.function).wait().await;
-        swept.map_err(|failure| not_invalidated(&self.function.segment, failure))
+        let loader = self.ready();
+        let swept = loader.invalidation_of_all().wait().await;
+        swept.map_err(|failure| not_invalidated(&loader.function.segment, failure))
     }
 
     /// As [`invalidate_all`](Self::invalidate_all), blocking.
@@ -171,8 +225,9 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// As there.
     pub fn invalidate_all_blocking(self) -> Result<u64, Error> {
-        let swept = self.cache.sweep_function(self.function).block();
-        swept.map_err(|failure| not_invalidated(&self.function.segment, failure))
+        let loader = self.ready();
+        let swept = loader.invalidation_of_all().block();
+        swept.map_err(|failure| not_invalidated(&loader.function.segment, failure))
     }
 
     /// The function's statistics.
@@ -185,6 +240,6 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     #[must_use]
     pub fn target(self) -> super::Target {
         let (cache, function): (Cache, _) = (self.cache.clone(), self.function);
-        super::Target::new(cache, function, self.key())
+        super::Target::new(cache, function, self.builder.finish())
     }
 }

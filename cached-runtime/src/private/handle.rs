@@ -12,18 +12,19 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::forced::{Mode, force, force_sync};
+use super::forced::{Mode, fetch, fetch_sync, force, force_sync};
 use super::options::{Failures, KeepIf, Ttl};
 use super::plan::Plan;
 use super::{Site, Target};
 use crate::cache::not_invalidated;
 use crate::error::{Error, ErrorKind};
+use crate::fetched::Fetched;
 use crate::io::Task;
 use crate::key::{Key, user_key};
 use crate::loader::Loader;
 use crate::shape::ShapeOf;
 use crate::stats::FunctionStats;
-use crate::store::Failure;
+use crate::store::{Failure, Sight};
 
 /// A plan, with the shape of its return type hidden behind `V`.
 #[allow(private_interfaces, reason = "for the handles alone")]
@@ -57,15 +58,12 @@ pub trait Recipe<R> {
     ///
     /// # Errors
     /// Where there is no key.
-    fn reading(&self) -> Result<Task<Option<Vec<u8>>>, Error>;
+    fn reading(&self) -> Result<Task<Sight>, Error>;
     /// The outcome of that.
     ///
     /// # Errors
     /// Where the store could not be asked.
-    fn peeked<V: 'static>(
-        &self,
-        found: Result<Option<Vec<u8>>, Failure>,
-    ) -> Result<Option<V>, Error>;
+    fn peeked<V: 'static>(&self, found: Result<Sight, Failure>) -> Result<Option<V>, Error>;
     /// Stores a value.
     ///
     /// # Errors
@@ -92,7 +90,7 @@ where
     }
 
     fn target(&self) -> Target {
-        Target::new(self.loader.cache.clone(), self.loader.function, Recipe::key(self))
+        Target::new(self.loader.cache.clone(), self.loader.function, self.loader.key.clone())
     }
 
     fn stats(&self) -> FunctionStats {
@@ -108,21 +106,18 @@ where
     }
 
     fn sweeping(&self) -> Task<u64> {
-        self.loader.cache.sweep_function(self.loader.function)
+        self.loader.invalidation_of_all()
     }
 
     fn swept(&self, outcome: Result<u64, Failure>) -> Result<u64, Error> {
         outcome.map_err(|failure| not_invalidated(&self.loader.function.segment, failure))
     }
 
-    fn reading(&self) -> Result<Task<Option<Vec<u8>>>, Error> {
+    fn reading(&self) -> Result<Task<Sight>, Error> {
         self.loader.reading()
     }
 
-    fn peeked<V: 'static>(
-        &self,
-        found: Result<Option<Vec<u8>>, Failure>,
-    ) -> Result<Option<V>, Error> {
+    fn peeked<V: 'static>(&self, found: Result<Sight, Failure>) -> Result<Option<V>, Error> {
         let mut value = self.loader.peeked(found)?;
         match (&mut value as &mut dyn Any).downcast_mut::<Option<V>>() {
             Some(value) => Ok(value.take()),
@@ -153,6 +148,7 @@ macro_rules! handles {
         $handle:ident, $second:ident, $third:ident, $last:ident;
         async $($async:ident)?; call $call:ident: $bound:path; settle |$task:ident| $settle:expr;
         force |$site:ident, $mode:ident, $run:ident| $force:expr;
+        fetch |$of:ident, $fetched:ident| $fetch:expr;
     )*) => {$(
         $(#[$doc])*
         #[must_use = "a handle does nothing before one of its verbs is called"]
@@ -235,6 +231,12 @@ macro_rules! handles {
                 $force
             }
 
+            /// Calls the method, and says where its value came from.
+            pub $($async)? fn fetch(self) -> Fetched<R> {
+                let ($of, $fetched) = (self.recipe.site(), self.call);
+                $fetch
+            }
+
             /// The method's statistics.
             pub fn stats(&self) -> FunctionStats {
                 self.recipe.stats()
@@ -287,9 +289,11 @@ handles! {
     Handle, HandleSecond, HandleThird, HandleLast;
     async async; call call: Future<Output = R>; settle |task| task.wait().await;
     force |site, mode, call| force(site, mode, call).await;
+    fetch |site, call| fetch(site, call).await;
 
     /// One call of a cached method, and what can be done with its entry.
     BlockingHandle, BlockingSecond, BlockingThird, BlockingLast;
     async; call call: FnOnce() -> R; settle |task| task.block();
     force |site, mode, call| force_sync(site, mode, call);
+    fetch |site, call| fetch_sync(site, call);
 }

@@ -1,30 +1,38 @@
 //! What generated code names. Not for anything else: it changes without notice.
 
+mod batch;
 mod entry;
 mod forced;
 mod handle;
 mod invalidation;
 mod options;
 mod plan;
+mod ways;
 
 pub use std::borrow::Cow;
 
+pub use self::batch::{Batch, batch};
 pub use self::entry::{Entry, const_name, entry, here};
-pub use self::forced::{Forced, Mode, force, force_sync};
+pub use self::forced::{Forced, Mode, fetch, fetch_sync, force, force_sync};
 pub use self::handle::{BlockingHandle, Handle, Recipe};
-pub use self::invalidation::{Invalidation, Target, Template};
+pub use self::invalidation::{Invalidation, Target, Template, returned};
 pub(crate) use self::options::{Always, Fixed, NoErrors};
 pub use self::options::{IntoTtl, KeepIf, Zstd, ZstdFeature};
 pub use self::plan::Plan;
+pub use self::ways::{Again, BatchKey, MapOf, ReturnsMap, Ways, again};
 pub use crate::__cached_companion as if_this_type_is_in_the_way_write_companion_equals_false;
 pub use crate::__cached_kind as kind_of;
 pub use crate::__cached_place as place;
+pub use crate::__cached_probe as probe;
 pub use crate::__cached_shape as shape_of;
+pub use crate::__cached_unshared as unshared;
 pub use crate::cache::Current;
 pub use crate::codec::zip::DEFAULT_THRESHOLD;
 pub use crate::coder::{CacheDefault, Named};
 pub use crate::function::{At, Place, Site};
-pub use crate::shape::{Kind, Probe, ShapeOf, by_type, by_value};
+pub use crate::policy::SingleFlight;
+pub use crate::shape::{Fallible, Kind, Probe, ShapeOf, by_type, by_value};
+pub use crate::sharing::{Sharer, by_error};
 
 use crate::cache::Cache;
 

@@ -100,11 +100,17 @@ pub trait Failures<E> {
     /// How errors are kept, where they are.
     #[allow(private_interfaces, reason = "for the plan alone")]
     fn kept(&self) -> Option<(u64, &Coder<E>)>;
+    /// For how long.
+    fn ttl(&self) -> Option<Duration>;
 }
 
 impl<E> Failures<E> for NoErrors<E> {
     #[allow(private_interfaces, reason = "see the trait")]
     fn kept(&self) -> Option<(u64, &Coder<E>)> {
+        None
+    }
+
+    fn ttl(&self) -> Option<Duration> {
         None
     }
 }
@@ -113,6 +119,10 @@ impl<E> Failures<E> for KeepErrors<E> {
     #[allow(private_interfaces, reason = "see the trait")]
     fn kept(&self) -> Option<(u64, &Coder<E>)> {
         Some((self.fingerprint, &self.coder))
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        Some(self.ttl)
     }
 }
 

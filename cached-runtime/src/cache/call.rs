@@ -1,0 +1,317 @@
+//! One call's way to a value: whose lookup it shares, whom it waits for, and when it may load.
+//!
+//! A call joins the flight of its entry, or leads one. The leader looks; what it sees is either
+//! served, or resolved: into the right to load, or into another look after a wait for whoever
+//! loads already.
+
+use std::any::Any;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use super::Cache;
+use super::background::Lease;
+use super::loading::{Fill, Loading};
+use super::waiting::Waiting;
+use crate::entry::{self, Fence, Present};
+use crate::fault::Fault;
+use crate::flight::{Flights, Follower, Joined, Leader, Told, inside};
+use crate::function::Function;
+use crate::io;
+use crate::key::Key;
+use crate::policy::{Ageing, SingleFlight};
+use crate::store::{Asked, Failure, Hold, Looked, Sight, Spot};
+use crate::token::{self, Token};
+
+mod resolve;
+
+pub(crate) use resolve::{Next, Renewal, Resolved};
+
+/// The flights of a cache, and the seed of their names.
+pub(crate) struct InFlight {
+    pub(crate) flights: Arc<Flights<Fill, Shared>>,
+    seed: RandomState,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self { flights: Arc::new(Flights::new()), seed: RandomState::new() }
+    }
+}
+
+/// What a leader's work yields to those who joined it.
+#[derive(Clone)]
+pub(crate) enum Shared {
+    /// What its lookup saw.
+    Sight(Arc<Sight>),
+    /// The envelope of the value that its body yielded.
+    Loaded { bytes: Arc<Vec<u8>>, bypass: bool },
+    /// Its body's error, for each to clone.
+    Failed { error: Arc<Mutex<Box<dyn Any + Send>>>, bypass: bool },
+    /// Its body failed, and an old value may be served in its place.
+    Spare,
+}
+
+/// How a call wants to be served.
+#[derive(Clone, Copy)]
+pub(crate) struct Wants<'a> {
+    pub(crate) function: &'static Function,
+    pub(crate) key: &'a Key,
+    pub(crate) tags: &'a [String],
+    pub(crate) ageing: &'a Ageing,
+    pub(crate) flight: SingleFlight,
+    /// Whether the caller asks for the age of what it is served.
+    pub(crate) age: bool,
+}
+
+pub(crate) struct Call<'a> {
+    cache: &'a Cache,
+    wants: Wants<'a>,
+    /// Names the entry in this process.
+    id: u128,
+    leader: Option<Leader<Fill, Shared>>,
+    /// Under which the last lookup took the lease, where there was nothing.
+    token: Token,
+    waiting: Option<Box<Waiting>>,
+    /// When it first had to wait.
+    since: Option<Instant>,
+}
+
+/// How a call begins.
+pub(crate) enum Entered {
+    /// Look.
+    Look,
+    /// Another's work is its own.
+    Shared(Shared),
+    /// Load.
+    Load(Box<Loading>),
+    /// Whoever loads takes longer than a load may.
+    TimedOut,
+}
+
+/// Why what was seen cannot be served.
+pub(crate) enum Unserved {
+    /// There was nothing, and the lease is ours.
+    Leased,
+    /// There is something of no use: to be replaced.
+    Useless(Fence),
+    /// A value past its ttl: to be loaded under a lease beside it.
+    Spare(Fence),
+    /// Another's lease: its bytes.
+    Busy(Vec<u8>),
+    /// No string.
+    WrongType,
+    /// Nothing, and no lease could be had.
+    Unleased,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn new(cache: &'a Cache, wants: Wants<'a>) -> Self {
+        let in_flight = cache.in_flight();
+        // A keyed hash in one half: nobody can make two entries meet in one flight. Its tags as well:
+        // a value is valid by those that it was loaded under.
+        let keyed = in_flight.seed.hash_one((wants.key.as_str(), wants.tags));
+        let unkeyed = wants.key.fingerprint() ^ wants.function.fingerprint.rotate_left(32);
+        let id = u128::from(keyed) << 64 | u128::from(unkeyed);
+        Self { cache, wants, id, leader: None, token: [0; 16], waiting: None, since: None }
+    }
+
+    /// Joins the entry's flight, or begins one.
+    pub(crate) async fn enter(&mut self) -> Entered {
+        // What is not to be used is not looked at, and a load under way may be older still.
+        if self.wants.flight == SingleFlight::Off || self.usable().is_err() {
+            return Entered::Look;
+        }
+        loop {
+            match self.cache.in_flight().flights.join(self.id) {
+                Joined::Leader(leader) => {
+                    self.leader = Some(leader);
+                    return Entered::Look;
+                }
+                Joined::Cycle => return Entered::Load(self.alone(Fill::Unfenced)),
+                Joined::Follower(follower) => {
+                    if let Some(entered) = Box::pin(self.follow(follower)).await {
+                        return entered;
+                    }
+                }
+            }
+        }
+    }
+
+    /// As [`enter`](Self::enter), without waiting: `None` where another leads.
+    pub(super) fn enter_now(&mut self) -> Option<Entered> {
+        if self.wants.flight == SingleFlight::Off {
+            return Some(Entered::Look);
+        }
+        match self.cache.in_flight().flights.join(self.id) {
+            Joined::Leader(leader) => {
+                self.leader = Some(leader);
+                Some(Entered::Look)
+            }
+            Joined::Cycle => Some(Entered::Load(self.alone(Fill::Unfenced))),
+            Joined::Follower(_) => None,
+        }
+    }
+
+    /// When this call first had to wait.
+    fn since(&mut self) -> Instant {
+        *self.since.get_or_insert_with(Instant::now)
+    }
+
+    /// Waits for the leader; `None` where it is to be joined anew.
+    async fn follow(&mut self, mut follower: Follower<Fill, Shared>) -> Option<Entered> {
+        let waited = self.since().elapsed();
+        // A body that waits for another's load may be what that one waits for, in another process;
+        // and a leader that is a task of the runtime whose thread this call blocks cannot go on.
+        let limited = inside() || io::blocks_a_runtime();
+        let alone = limited.then(|| self.cache.config().wait_max());
+        let load = self.wants.ageing.load_timeout.map(|limit| limit.saturating_sub(waited));
+        let limit = alone.into_iter().chain(load).min();
+        let soft = self.wants.ageing.soft_timeout.filter(|_| self.has_spares());
+        let soft = soft.map(|limit| limit.saturating_sub(waited));
+        let mut told = io::timeout(soft.into_iter().chain(limit).min(), &mut follower).await;
+        if told.is_none() && soft.is_some() {
+            if let Some(spare) = self.spare().await {
+                return Some(Entered::Shared(Shared::Sight(Arc::new(spare))));
+            }
+            told = io::timeout(limit, &mut follower).await;
+        }
+        if told.is_none() && load.is_some() && load == limit {
+            return Some(Entered::TimedOut);
+        }
+        match told {
+            Some(Told::Outcome(shared)) => Some(Entered::Shared(shared)),
+            Some(Told::Released) | None => Some(Entered::Load(self.alone(Fill::Unfenced))),
+            Some(Told::Again) => None,
+            Some(Told::Lead(leader, None)) => {
+                leader.close();
+                self.leader = Some(leader);
+                Some(Entered::Look)
+            }
+            Some(Told::Lead(leader, Some(fill))) => {
+                self.leader = Some(leader);
+                Some(Entered::Load(self.load(fill)))
+            }
+        }
+    }
+
+    /// Looks, on its own behalf and that of whoever joined before.
+    pub(crate) async fn look(&mut self) -> Result<Sight, Failure> {
+        if self.waiting.is_some()
+            && let Some(leader) = &self.leader
+        {
+            leader.close();
+        }
+        let (asked, token) = self.ask()?;
+        self.cache.store().lookup(asked, &token).await
+    }
+
+    /// What is to be asked, with a fresh token.
+    pub(super) fn ask(&mut self) -> Result<(Asked<'a>, Token), Failure> {
+        self.usable()?;
+        self.token = token::fresh();
+        let age = self.asks_age();
+        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age };
+        Ok((asked, self.token))
+    }
+
+    /// An entry whose invalidation is still to be carried out must not be used.
+    fn usable(&self) -> Result<(), Failure> {
+        if self.cache.is_queued(self.wants.key.as_str(), self.wants.tags) {
+            return Err(Failure::new(Fault::Queued, "an invalidation of the entry is queued"));
+        }
+        Ok(())
+    }
+
+    /// Whether what is seen tells its age.
+    pub(crate) fn asks_age(&self) -> bool {
+        let waiting = self.waiting.as_ref().is_some_and(|waiting| waiting.watches_lease());
+        self.wants.age || self.wants.ageing.asks_age() || waiting
+    }
+
+    /// What was seen is served, to those who joined as well.
+    pub(crate) fn served(&mut self, sight: Sight) {
+        let Some(leader) = self.leader.take().and_then(Leader::alone) else { return };
+        if leader.has_followers() {
+            leader.finish(Shared::Sight(Arc::new(sight)));
+        } else {
+            leader.again();
+        }
+    }
+
+    /// The bytes that were seen, where they may be a value to serve.
+    pub(crate) fn classify<'s>(&self, looked: &'s Looked) -> Result<&'s [u8], Unserved> {
+        let fault = |fault| {
+            self.cache.counters(self.wants.function, |counters| counters.fault(fault));
+        };
+        match looked {
+            Looked::Present(bytes) => match entry::classify(bytes) {
+                Present::Lease => Err(Unserved::Busy(bytes.clone())),
+                // What is foreign is told apart where it is read.
+                Present::Value | Present::Foreign => Ok(bytes),
+            },
+            Looked::Leased => Err(Unserved::Leased),
+            Looked::Unleased(refused) => {
+                refused.map(fault);
+                Err(Unserved::Unleased)
+            }
+            Looked::WrongType => {
+                fault(Fault::WrongType);
+                Err(Unserved::WrongType)
+            }
+        }
+    }
+
+    /// The store could not be asked.
+    pub(crate) fn unasked(&mut self, failure: &Failure) -> Box<Loading> {
+        self.cache.counters(self.wants.function, |counters| counters.fault(failure.fault));
+        self.load(Fill::Bypass)
+    }
+
+    /// An old value that may be served where a load fails or takes too long.
+    pub(crate) async fn spare(&self) -> Option<Sight> {
+        if !self.has_spares() || self.usable().is_err() {
+            return None;
+        }
+        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age: true };
+        self.cache.store().read(asked).wait().await.ok()
+    }
+
+    fn has_spares(&self) -> bool {
+        !self.wants.ageing.window().is_zero()
+    }
+
+    /// Gives the lease that the last lookup took up, unless it is settled.
+    pub(super) fn guard(&self) -> Lease {
+        let fence = Fence::lease(&self.token);
+        let hold = Hold { key: self.text(), spot: Spot::Entry, fence, tags: Arc::default() };
+        Lease::hold(self.cache, hold)
+    }
+
+    /// Whether what is seen must still be completed by a trip before a body may start.
+    pub(super) fn is_tagged(&self) -> bool {
+        !self.wants.tags.is_empty()
+    }
+
+    fn text(&self) -> String {
+        self.wants.key.as_str().to_owned()
+    }
+
+    /// A load, with those who wait for it. Who comes later joins only where a commit will tell
+    /// whether the value may be shared with them.
+    fn load(&mut self, fill: Fill) -> Box<Loading> {
+        let mut leader = self.leader.take();
+        if let Some(leader) = &mut leader {
+            match &fill {
+                Fill::Fenced { .. } => leader.begin(),
+                Fill::Unfenced | Fill::Bypass => leader.seal(),
+            }
+        }
+        Loading::new(self.cache, self.id, fill, leader)
+    }
+
+    /// A load that nobody joins.
+    pub(crate) fn alone(&self, fill: Fill) -> Box<Loading> {
+        Loading::new(self.cache, self.id, fill, None)
+    }
+}

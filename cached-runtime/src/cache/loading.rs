@@ -1,0 +1,207 @@
+//! A load under way: what may be done with its value, who waits for it, and how it ends.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use super::Cache;
+use super::background::{Lease, Refreshing};
+use super::call::Shared;
+use crate::flight::Leader;
+use crate::function::Function;
+use crate::io;
+use crate::stats::Counters;
+use crate::store::{Failure, Hold, Sight, Value};
+use crate::token::Token;
+
+/// What a caller that was not served may do with the value its body yields.
+pub(crate) enum Fill {
+    /// Store it where what is held still holds. A lease is given up when this is dropped.
+    Fenced { hold: Hold, lease: Option<Lease> },
+    /// Not store it: another call is filling the entry, or the store refuses writes.
+    Unfenced,
+    /// Not store it: the store was not asked, or not usable.
+    Bypass,
+}
+
+/// Dropped before its end is told (the body's future was dropped, or it panicked), it hands the
+/// lead and the lease to the next who waits, or gives the lease up.
+pub(crate) struct Loading {
+    cache: Cache,
+    id: u128,
+    fill: Option<Fill>,
+    leader: Option<Leader<Fill, Shared>>,
+    /// What this call's own lookup saw, where that may be served if the load fails.
+    pub(crate) spare: Option<Arc<Sight>>,
+    /// When its body began, where that was before it was handed on.
+    began: Option<Instant>,
+    /// The place of a load that takes the place of a value that is still served.
+    pub(crate) renewing: Option<Refreshing>,
+}
+
+impl Loading {
+    pub(crate) fn new(
+        cache: &Cache,
+        id: u128,
+        fill: Fill,
+        leader: Option<Leader<Fill, Shared>>,
+    ) -> Box<Self> {
+        let cache = cache.clone();
+        Box::new(Self {
+            cache,
+            id,
+            fill: Some(fill),
+            leader,
+            spare: None,
+            began: None,
+            renewing: None,
+        })
+    }
+
+    /// Names the entry in this process.
+    pub(crate) fn id(&self) -> u128 {
+        self.id
+    }
+
+    /// When its body began: now, or before it was handed on.
+    pub(crate) fn began(&mut self) -> Instant {
+        *self.began.get_or_insert_with(Instant::now)
+    }
+
+    /// Whether a value could be stored.
+    pub(crate) fn is_fenced(&self) -> bool {
+        matches!(self.fill, Some(Fill::Fenced { .. }))
+    }
+
+    /// Whether the store was not asked, or not usable.
+    pub(crate) fn is_bypass(&self) -> bool {
+        matches!(self.fill, Some(Fill::Bypass))
+    }
+
+    /// The versions of the tags under which the body runs.
+    pub(crate) fn versions(&self) -> Vec<Token> {
+        match &self.fill {
+            Some(Fill::Fenced { hold, .. }) => hold.tags.iter().map(|tag| tag.version).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether anybody waits for what the body yields.
+    pub(crate) fn is_joined(&self) -> bool {
+        self.leader.as_ref().is_some_and(Leader::has_followers)
+    }
+
+    /// Stores the value where nothing was invalidated meanwhile, and only then shares it: nobody
+    /// joins once the commit is sent (invariant I4). Says whether it was stored.
+    pub(crate) async fn commit(self, function: &'static Function, value: Value) -> bool {
+        let cache = self.cache.clone();
+        let Some((hold, commit)) = self.committing(&value) else { return false };
+        let committed = cache.store().commit(&hold, value).wait().await;
+        commit.done(&cache, function, committed)
+    }
+
+    /// Closes the load, since its value is about to be stored.
+    pub(super) fn committing(mut self, value: &Value) -> Option<(Hold, Committing)> {
+        let Some(Fill::Fenced { hold, lease }) = self.fill.take() else { return None };
+        let leader = self.leader.take();
+        let shared = leader.as_ref().and_then(|leader| {
+            leader.close();
+            leader.has_followers().then(|| Arc::new(value.bytes.clone()))
+        });
+        Some((hold, Committing { lease, leader, shared }))
+    }
+
+    /// The body ended with an error, which is shared where it can be.
+    pub(crate) fn failed(self, error: Option<Box<dyn Any + Send>>) {
+        let bypass = self.is_bypass();
+        let shared = |error| Shared::Failed { error: Arc::new(Mutex::new(error)), bypass };
+        self.ended(error.map(shared));
+    }
+
+    /// The body ended without a value to store. What it yielded is shared with those who joined,
+    /// once it is certain that nothing was invalidated meanwhile; where there is nothing to share,
+    /// they are left to themselves.
+    pub(crate) fn ended(mut self, shared: Option<Shared>) {
+        let (fill, leader) = (self.fill.take(), self.leader.take());
+        let Some(leader) = leader.filter(Leader::has_followers) else { return };
+        let (shared, lease) = match (shared, fill) {
+            (None, Some(fill @ Fill::Fenced { lease: Some(_), .. })) => {
+                return leader.release(Some(fill));
+            }
+            (None, _) => return leader.release(None),
+            (Some(shared), Some(Fill::Fenced { lease: Some(lease), .. })) => (shared, lease),
+            // Those who joined did so before the body began.
+            (Some(shared), _) => return leader.finish(shared),
+        };
+        if lease.is_beside() {
+            // Each looks for itself whether an old value is still there.
+            return leader.finish(Shared::Spare);
+        }
+        leader.close();
+        let verified = async move {
+            if lease.given_up().await {
+                leader.finish(shared);
+            } else {
+                leader.finish_early(shared);
+            }
+        };
+        if let Ok(io) = io::handle() {
+            self.cache.background().tasks().spawn_on(verified, io);
+        }
+    }
+}
+
+/// A commit under way. Dropped before its outcome is known, those who wait look again, and the
+/// lease is given up behind it.
+pub(super) struct Committing {
+    lease: Option<Lease>,
+    leader: Option<Leader<Fill, Shared>>,
+    shared: Option<Arc<Vec<u8>>>,
+}
+
+impl Committing {
+    /// Tells the outcome; whether the value was stored.
+    pub(super) fn done(
+        self,
+        cache: &Cache,
+        function: &'static Function,
+        committed: Result<bool, Failure>,
+    ) -> bool {
+        let Self { lease, leader, shared } = self;
+        let stored = match committed {
+            Ok(stored) => {
+                // One beside the entry is given up; one in its place went with the commit.
+                if let Some(lease) = lease.filter(|lease| !lease.is_beside()) {
+                    lease.settled();
+                }
+                if !stored {
+                    cache.counters(function, Counters::write_refused);
+                }
+                stored
+            }
+            // Not known: the lease is given up behind it.
+            Err(failure) => {
+                cache.counters(function, |counters| counters.fault(failure.fault));
+                false
+            }
+        };
+        let Some(leader) = leader else { return stored };
+        match shared.map(|bytes| Shared::Loaded { bytes, bypass: false }) {
+            Some(shared) if stored => leader.finish(shared),
+            // Who called before the body began may have its value whatever was invalidated since.
+            Some(shared) => leader.finish_early(shared),
+            None => leader.again(),
+        }
+        stored
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let (Some(fill), Some(leader)) = (self.fill.take(), self.leader.take()) else { return };
+        if let fill @ Fill::Fenced { lease: Some(_), .. } = fill {
+            // Where nobody waits, the lease is given up.
+            drop(leader.hand_over(fill));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What becomes of a body's outcome: decided before anything is awaited, so that an error need not
+//! live across an await.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Loader;
+use crate::cache::{Loading, Shared, Unwritten};
+use crate::coder::Coder;
+use crate::entry::Content;
+use crate::policy::effective_ttl;
+use crate::shape::ShapeOf;
+use crate::stats::Answer;
+use crate::store::Value;
+
+/// How a value is to be kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    /// Zero: not at all.
+    pub(crate) ttl: Duration,
+    pub(crate) jitter: f64,
+    pub(crate) compress: Option<usize>,
+    /// How long it is kept beyond its ttl.
+    pub(crate) stale: Duration,
+}
+
+/// Why a body runs: decides what is counted, and what a refused commit means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A call that was not served.
+    Call,
+    /// `refresh`, which is no call. What stands there after it must be no older than its value.
+    Refresh,
+    /// A load in the background.
+    Renewal,
+}
+
+/// What is to be done with an outcome.
+pub(crate) enum Ending {
+    Commit(Value),
+    /// Nothing is stored; this is for those who wait.
+    Ended(Option<Shared>),
+}
+
+/// An outcome as its envelope has it.
+pub(crate) struct Outcome<'a, D> {
+    pub(crate) content: Content,
+    /// Of the function and what the payload is.
+    pub(crate) fingerprint: u64,
+    pub(crate) coder: &'a Coder<D>,
+    pub(crate) value: Option<&'a D>,
+}
+
+impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
+    /// Counts a body that has run.
+    pub(crate) fn loaded(&self, took: Duration, failed: bool) {
+        self.count(|counters| counters.loaded(took, failed));
+    }
+
+    /// Counts a call that was answered by its own body.
+    pub(crate) fn missed(&self, bypass: bool) {
+        let answer = if bypass { Answer::Bypass } else { Answer::Miss };
+        self.count(|counters| counters.answered(answer));
+    }
+
+    /// What is to be done with an outcome that can be encoded.
+    pub(crate) fn ending<D>(
+        &self,
+        loading: &Loading,
+        outcome: &Outcome<'_, D>,
+        terms: Terms,
+        load_time: Duration,
+    ) -> Ending {
+        let Ok(key) = &self.key else { return Ending::Ended(None) };
+        let chance = if terms.jitter > 0.0 { fastrand::f64() } else { 0.0 };
+        let ttl = effective_ttl(terms.ttl, terms.jitter, chance).filter(|_| loading.is_fenced());
+        if ttl.is_none() && !loading.is_joined() {
+            return Ending::Ended(None);
+        }
+        let Terms { compress, stale, .. } = terms;
+        let unwritten = Unwritten {
+            content: outcome.content,
+            fingerprint: outcome.fingerprint,
+            ttl: ttl.unwrap_or_default(),
+            stale,
+            versions: loading.versions(),
+            compress,
+            load_time,
+            key,
+        };
+        match (self.cache.write(&unwritten, outcome.coder, outcome.value), ttl) {
+            (Ok(bytes), Some(ttl)) => {
+                Ending::Commit(Value { bytes, life: ttl.saturating_add(stale) })
+            }
+            (Ok(bytes), None) => {
+                let bypass = loading.is_bypass();
+                Ending::Ended(Some(Shared::Loaded { bytes: Arc::new(bytes), bypass }))
+            }
+            (Err(failure), _) => {
+                self.cache.not_written(self.function, &failure);
+                Ending::Ended(None)
+            }
+        }
+    }
+
+    /// Carries out an ending.
+    pub(crate) async fn end(&self, purpose: Purpose, loading: Box<Loading>, ending: Ending) {
+        let stored = match ending {
+            Ending::Commit(value) => loading.commit(self.function, value).await,
+            Ending::Ended(shared) => {
+                loading.ended(shared);
+                false
+            }
+        };
+        // What stands there, or what another call stored meanwhile, may be older than this value.
+        if let (Purpose::Refresh, false, Ok(key)) = (purpose, stored, &self.key)
+            && let Err(failure) = self.forget(key).wait().await
+        {
+            self.count(|counters| counters.fault(failure.fault));
+        }
+    }
+}
