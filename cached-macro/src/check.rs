@@ -22,6 +22,10 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
     let skipped = options.skipped(&function, &params, errors);
     check_captures(template.as_ref(), &skipped, &function, &params, errors);
     check_receiver(template.as_ref(), &skipped, &function, errors);
+    let tags = options.tags(errors);
+    for capture in tags.iter().flat_map(Template::captures) {
+        check_root(&capture.root, &function, &params, errors);
+    }
     match &template {
         Some(template) => check_names_argument(template, &skipped, &params, &options, errors),
         None => check_mutable_arguments(&skipped, &params, errors),
@@ -35,11 +39,20 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
         }
     };
     let ttl = options.ttl(errors);
+    let named = match &key {
+        Key::Template(template) => Some(template),
+        Key::Arguments(_) => None,
+    };
+    let batch = options.batch(&function, &params, (named, &skipped), errors);
     let model = Model {
         style,
         key,
         name: options.name(errors),
+        tags,
+        invalidate_all: options.invalidate_all(errors),
         ttl: ttl.unwrap_or(Ttl::Literal(std::time::Duration::MAX)),
+        ageing: options.ageing(style, errors),
+        single_flight: options.single_flight(errors),
         jitter: options.jitter(errors),
         cache_if: options.cache_if(errors),
         none_ttl: options.length("none_ttl", errors),
@@ -49,6 +62,7 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
         cache: options.cache(errors),
         companion: options.companion(&function, errors),
         krate: options.krate(errors),
+        batch,
         returns,
         params,
         function,
@@ -156,28 +170,39 @@ fn check_captures(
     let Some(template) = template else { return };
     for capture in template.captures() {
         let root = &capture.root;
-        let known = params.iter().any(|param| param.bindings.contains(root));
         if skipped.contains(root) {
             errors.push(syn::Error::new(
                 root.span(),
                 format!("`{root}` is in `key` and in `skip`: remove it from one of them"),
             ));
-        } else if *root == self_ident() {
-            if function.receiver().is_none() {
-                let message = "this function has no `self`; name one of its arguments";
-                errors.push(syn::Error::new(root.span(), message));
-            }
-        } else if !known {
-            errors.push(syn::Error::new(root.span(), no_argument(root, function, params)));
+        } else {
+            check_root(root, function, params, errors);
         }
+    }
+}
+
+/// What a template captures must be an argument, or `self`.
+pub(crate) fn check_root(root: &Ident, function: &Function, params: &[Param], errors: &Errors) {
+    if *root == self_ident() {
+        if function.receiver().is_none() {
+            let message = "this function has no `self`; name one of its arguments";
+            errors.push(syn::Error::new(root.span(), message));
+        }
+    } else if !params.iter().any(|param| param.bindings.contains(root)) {
+        errors.push(syn::Error::new(root.span(), no_argument(root, function, params)));
     }
 }
 
 /// The message for a name that is no argument.
 pub(crate) fn no_argument(name: &Ident, function: &Function, params: &[Param]) -> String {
+    let names: Vec<&Ident> = params.iter().flat_map(|param| &param.bindings).collect();
+    no_name(name, function, &names)
+}
+
+/// As [`no_argument`], where these names are known.
+pub(crate) fn no_name(name: &Ident, function: &Function, names: &[&Ident]) -> String {
     let function_name = &function.signature.ident;
-    let names: Vec<String> =
-        params.iter().flat_map(|param| &param.bindings).map(ToString::to_string).collect();
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let known: Vec<&str> = names.iter().map(String::as_str).collect();
     let text = name.to_string();
     match (names::nearest(&text, &known), known.is_empty()) {

@@ -5,10 +5,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Attribute, GenericParam, TypeParamBound};
 
+use crate::batch;
 use crate::docs::Docs;
-use crate::expand::{Use, entry, plan, private, site};
+use crate::expand::{Use, entry, plan, private};
 use crate::function::{Param, mentions};
 use crate::handle::handle;
+use crate::identity::site;
 use crate::model::{Companion, Model};
 use crate::neutral::neutral;
 use crate::spans::shown_at;
@@ -47,29 +49,35 @@ pub(crate) fn bare(name: &Ident) -> String {
 }
 
 /// Which parameters a verb asks for.
-struct Wanted<'a> {
+pub(crate) struct Wanted<'a> {
     /// Those the key uses.
     key: Vec<&'a Param>,
     /// These, and those the `cache` expression mentions.
-    entry: Vec<&'a Param>,
+    pub(crate) entry: Vec<&'a Param>,
+    /// These, and those the tags use.
+    peek: Vec<&'a Param>,
     /// These, and those the other options mention.
     put: Vec<&'a Param>,
     /// Those the `cache` expression mentions.
-    cache: Vec<&'a Param>,
+    pub(crate) cache: Vec<&'a Param>,
 }
 
 impl<'a> Wanted<'a> {
-    fn of(model: &'a Model) -> Self {
+    pub(crate) fn of(model: &'a Model) -> Self {
         let cache = model.cache.to_token_stream();
         let options = model.option_tokens();
         let in_key = |p: &&Param| p.bindings.iter().any(|name| model.key.uses(name));
         let in_cache = |p: &&Param| p.bindings.iter().any(|name| mentions(&cache, name));
+        let in_tags = |p: &&Param| p.bindings.iter().any(|name| model.tags_use(name));
         let in_options = |p: &&Param| p.bindings.iter().any(|name| mentions(&options, name));
         let all = || model.params.iter();
         Self {
             key: all().filter(in_key).collect(),
             entry: all().filter(|p| in_key(p) || in_cache(p)).collect(),
-            put: all().filter(|p| in_key(p) || in_cache(p) || in_options(p)).collect(),
+            peek: all().filter(|p| in_key(p) || in_cache(p) || in_tags(p)).collect(),
+            put: all()
+                .filter(|p| in_key(p) || in_cache(p) || in_tags(p) || in_options(p))
+                .collect(),
             cache: all().filter(in_cache).collect(),
         }
     }
@@ -99,11 +107,18 @@ fn companion_type(model: &Model) -> TokenStream {
         _ => None,
     });
     let marker = quote!(::core::marker::PhantomData<(#(*const #types,)*)>);
-    let verbs = verbs(model);
+    let (verbs, named) = match &model.batch {
+        None => (
+            verbs(model),
+            "`peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`",
+        ),
+        Some(batch) => {
+            (batch::verbs(model, batch), "`refresh`, `uncached`, `invalidate_all`, `stats`")
+        }
+    };
     let site = site(model);
     let docs = format!(
-        "The entries of the cached function `{0}`: `{0}::invalidate(…)`, `peek`, `put`, \
-         `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.\n\n\
+        "The entries of the cached function `{0}`: `{0}::invalidate(…)`, {named}.\n\n\
          Where this type is in the way (a module or type of the same name, or a function in an \
          `impl`), write `companion = false` in `#[cache_result]`.",
         bare(name)
@@ -144,25 +159,32 @@ fn verbs(model: &Model) -> TokenStream {
     let wait = |call: TokenStream, blocking: TokenStream| {
         if model.is_async() { quote!(#call.await) } else { blocking }
     };
-    let (key_of, entry_of) = (entry(model, &Use::Key), entry(model, &Use::Verb));
+    let (key_of, entry_of) = (entry(model, &Use::Key), entry(model, &Use::Entry));
+    let read_of = entry(model, &Use::Verb);
     let (plan_of, function_of) = (plan(model, &Use::Verb), entry(model, &Use::Function));
     let (key_params, entry_params) = (declared(&wanted.key), declared(&wanted.entry));
-    let (put_params, cache_params) = (declared(&wanted.put), declared(&wanted.cache));
+    let (peek_params, put_params) = (declared(&wanted.peek), declared(&wanted.put));
+    let cache_params = declared(&wanted.cache);
 
     let invalidate = wait(quote!(#entry_of.invalidate()), quote!(#entry_of.invalidate_blocking()));
-    let peek = wait(quote!(#entry_of.peek()), quote!(#entry_of.peek_blocking()));
+    let peek = wait(quote!(#read_of.peek()), quote!(#read_of.peek_blocking()));
     let put_value = Ident::new("value", Span::mixed_site());
     let put = wait(quote!(#plan_of.put(#put_value)), quote!(#plan_of.put_blocking(#put_value)));
     let all =
         wait(quote!(#function_of.invalidate_all()), quote!(#function_of.invalidate_all_blocking()));
     let (forwarded, forced_params) = forwarded(model);
-    let refresh = forced(model, &forwarded, "Refresh");
-    let uncached = forced(model, &forwarded, "Uncached");
+    let refresh = forced(model, &forwarded, Some("Refresh"));
+    let uncached = forced(model, &forwarded, Some("Uncached"));
+    let fetch = forced(model, &forwarded, None);
 
-    let docs = Docs { name: bare(name) };
+    let docs = Docs {
+        name: bare(name),
+        tagged_beyond_key: wanted.peek.len() > wanted.entry.len(),
+        tagged_as_a_whole: model.invalidate_all,
+    };
     let (key_docs, invalidate_docs, peek_docs, put_docs) =
         (docs.key(), docs.invalidate(), docs.peek(), docs.put());
-    let (refresh_docs, uncached_docs) = (docs.refresh(), docs.uncached());
+    let (refresh_docs, uncached_docs, fetch_docs) = (docs.refresh(), docs.uncached(), docs.fetch());
     let (all_docs, stats_docs) = (docs.invalidate_all(), docs.stats());
     quote! {
         #[doc = #key_docs]
@@ -178,7 +200,7 @@ fn verbs(model: &Model) -> TokenStream {
         }
 
         #[doc = #peek_docs]
-        #visibility #asyncness fn peek<#(#lifetimes),*>(#(#entry_params),*)
+        #visibility #asyncness fn peek<#(#lifetimes),*>(#(#peek_params),*)
             -> ::core::result::Result<::core::option::Option<#value>, #error> #bounds
         {
             #peek
@@ -199,6 +221,13 @@ fn verbs(model: &Model) -> TokenStream {
         #[doc = #uncached_docs]
         #visibility #asyncness fn uncached<#(#lifetimes),*>(#(#forced_params),*) -> #returns #bounds {
             #uncached
+        }
+
+        #[doc = #fetch_docs]
+        #visibility #asyncness fn fetch<#(#lifetimes),*>(#(#forced_params),*)
+            -> #krate::Fetched<#returns> #bounds
+        {
+            #fetch
         }
 
         #[doc = #all_docs]
@@ -222,7 +251,7 @@ fn verbs(model: &Model) -> TokenStream {
 
 /// The lifetimes that each verb declares, and all bounds as a `where` clause: the type itself
 /// carries none.
-fn generics_of_verbs(model: &Model) -> (Vec<TokenStream>, TokenStream) {
+pub(crate) fn generics_of_verbs(model: &Model) -> (Vec<TokenStream>, TokenStream) {
     let generics = &model.function.signature.generics;
     let lifetimes = generics.lifetimes().map(ToTokens::to_token_stream).collect();
     let mut predicates: Vec<TokenStream> = Vec::new();
@@ -248,7 +277,7 @@ fn generics_of_verbs(model: &Model) -> (Vec<TokenStream>, TokenStream) {
 }
 
 /// Parameters as the function declares them.
-fn declared(params: &[&Param]) -> Vec<TokenStream> {
+pub(crate) fn declared(params: &[&Param]) -> Vec<TokenStream> {
     let declare = |param: &&Param| {
         let Param { cfg, pat, ty, .. } = param;
         quote!(#(#cfg)* #pat: #ty)
@@ -261,7 +290,11 @@ fn declared(params: &[&Param]) -> Vec<TokenStream> {
 pub(crate) fn forwarded(model: &Model) -> (Vec<(Ident, Vec<Attribute>)>, Vec<TokenStream>) {
     let named = model.params.iter().enumerate().map(|(at, param)| {
         let unnamed = || format_ident!("arg{}", at, span = Span::mixed_site());
-        let name = param.name().cloned().unwrap_or_else(unnamed);
+        let mut name = param.name().cloned().unwrap_or_else(unnamed);
+        if model.companion == Companion::Type && name == model.function.signature.ident {
+            // Else it would stand for the function, which is called by its name.
+            name.set_span(Span::mixed_site().located_at(name.span()));
+        }
         let (cfg, ty) = (&param.cfg, &param.ty);
         let declaration = quote!(#(#cfg)* #name: #ty);
         ((name, param.cfg.clone()), declaration)
@@ -269,14 +302,26 @@ pub(crate) fn forwarded(model: &Model) -> (Vec<(Ident, Vec<Attribute>)>, Vec<Tok
     named.unzip()
 }
 
-fn forced(model: &Model, arguments: &[(Ident, Vec<Attribute>)], mode: &str) -> TokenStream {
+/// A call of the function in a mode; without one, it is `fetch`.
+pub(crate) fn forced(
+    model: &Model,
+    arguments: &[(Ident, Vec<Attribute>)],
+    mode: Option<&str>,
+) -> TokenStream {
     let private = private(model);
     let function = type_with_generics(model);
-    let mode = Ident::new(mode, Span::call_site());
     let call = Ident::new("call", Span::mixed_site());
     let bind = calls(&quote!(#function), arguments, model.is_async(), &call);
-    let force = if model.is_async() { quote!(force) } else { quote!(force_sync) };
-    let forced = quote!(#private::#force(Self::__site().site(), #private::Mode::#mode, #call));
+    let (verb, mode) = match mode {
+        Some(mode) => {
+            let mode = Ident::new(mode, Span::call_site());
+            ("force", quote!(#private::Mode::#mode,))
+        }
+        None => ("fetch", TokenStream::new()),
+    };
+    let verb =
+        if model.is_async() { format_ident!("{verb}") } else { format_ident!("{verb}_sync") };
+    let forced = quote!(#private::#verb(Self::__site().site(), #mode #call));
     if model.is_async() { quote!(#bind #forced.await) } else { quote!(#bind #forced) }
 }
 

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Expr, GenericParam, ReturnType, Type};
+use syn::{Expr, ReturnType, Type};
 
+use crate::batch;
 use crate::companion;
-use crate::function::{Body, Function, Param, Style, mentions};
+use crate::function::{Body, Function, Param, Style};
 use crate::handle;
-use crate::model::{Companion, Compress, Key, Length, Model, Ttl};
+use crate::identity::{generics, site};
+use crate::model::{Ageing, Companion, Compress, Flight, Key, Length, Model, Ttl};
+use crate::owned;
 use crate::spans::shown_at;
-use crate::template::{Capture, Part};
+use crate::template::{Capture, Part, Template};
 
 /// The annotated function and its companion.
 pub(crate) fn expand(model: &Model) -> TokenStream {
@@ -23,13 +26,20 @@ pub(crate) fn expand(model: &Model) -> TokenStream {
 fn function(model: &Model) -> TokenStream {
     let function = &model.function;
     let Body::Block(body) = &function.body else { return function.to_token_stream() };
+    if let Some(batch) = &model.batch {
+        return batch::function(model, batch, body);
+    }
     let returns = &model.returns;
     let private = private(model);
     let plan = plan(model, &Use::Call);
     let deferred = deferred(&private, function, model.style, returns, body);
-    let call = match model.style {
-        Style::Sync => quote!(#plan.run_blocking(#deferred)),
-        _ => quote!(#plan.run(#deferred).await),
+    // What may go on behind a stale value must own what it uses; else its caller waits for it.
+    let owned = model.ageing.in_background() && owned::can_outlive(model);
+    let call = match (model.style, owned) {
+        (Style::Sync, false) => quote!(#plan.run_blocking(#deferred)),
+        (Style::Sync, true) => quote!(#plan.run_blocking_owned(move #deferred)),
+        (_, false) => quote!(#plan.run(#deferred).await),
+        (_, true) => quote!(#plan.run_owned(#deferred).await),
     };
     rewritten(function, model.style, &call)
 }
@@ -87,7 +97,7 @@ pub(crate) fn cache(private: &TokenStream, named: Option<&Expr>) -> TokenStream 
 }
 
 /// The first statement of an `async` block: gives it the type that the function returns.
-fn typed(private: &TokenStream, returns: &Type) -> TokenStream {
+pub(crate) fn typed(private: &TokenStream, returns: &Type) -> TokenStream {
     let open = shown_at(returns, quote!(return #private::returning::<));
     let close = shown_at(returns, quote!(>()));
     quote!(if false { #open #returns #close; })
@@ -97,8 +107,10 @@ fn typed(private: &TokenStream, returns: &Type) -> TokenStream {
 pub(crate) enum Use {
     /// In the function.
     Call,
-    /// In a verb of the companion type.
+    /// In a verb that reads or writes the value.
     Verb,
+    /// In a verb to which the value is all the same.
+    Entry,
     /// In a verb that knows no arguments.
     Function,
     /// For the key alone: no cache is touched.
@@ -118,7 +130,11 @@ pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
     let codec = codec(model);
     // What is asked of the return type is reported there, what is asked of a value at the value.
     let returns = &model.returns;
-    let mut plan = shown_at(returns, entry);
+    let (planned, ways) = (mixed("entry"), mixed("ways"));
+    let mut plan = match &model.batch {
+        Some(_) => quote!(#planned),
+        None => shown_at(returns, entry.clone()),
+    };
     let mut step = |place: &dyn ToTokens, method: TokenStream, arguments: TokenStream| {
         let (method, arguments) =
             (shown_at(place, method), shown_at(returns, quote!((#arguments))));
@@ -131,6 +147,18 @@ pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
             step(expr, quote!(cached_for), quote!(#expr));
         }
         Ttl::Expr(expr) => step(expr, quote!(cached), quote!(#expr)),
+    }
+    let Ageing { stale_while_revalidate, stale_if_error, .. } = &model.ageing;
+    if let Some(window) = stale_while_revalidate {
+        step(returns, quote!(stale_while_revalidate), length_tokens(window));
+    }
+    if let Some(window) = stale_if_error {
+        step(returns, quote!(stale_if_error), length_tokens(window));
+    }
+    if let Use::Call = place {
+        for (method, argument) in loading(model) {
+            step(returns, method, argument);
+        }
     }
     if let Some(jitter) = model.jitter {
         step(returns, quote!(jitter), quote!(#jitter));
@@ -155,7 +183,32 @@ pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
             step(threshold, quote!(compress::<#private::Zstd>), quote!(#threshold));
         }
     }
+    if let Some(batch) = &model.batch {
+        let each = batch::each(model, batch, place);
+        return quote!({ let (#planned, #ways) = #entry; #plan.of(#ways, #each) });
+    }
     plan
+}
+
+/// The options that only a call needs, as methods and their arguments.
+fn loading(model: &Model) -> Vec<(TokenStream, TokenStream)> {
+    let private = private(model);
+    let Ageing { refresh_ahead, early_refresh, soft_timeout, load_timeout, .. } = &model.ageing;
+    let number = |number: &f64| quote!(#number);
+    let flight = match model.single_flight {
+        Flight::Fleet => None,
+        Flight::Process => Some(quote!(#private::SingleFlight::Process)),
+        Flight::Off => Some(quote!(#private::SingleFlight::Off)),
+    };
+    let steps = [
+        (quote!(refresh_ahead), refresh_ahead.as_ref().map(number)),
+        (quote!(early_refresh), early_refresh.as_ref().map(number)),
+        (quote!(soft_timeout), soft_timeout.as_ref().map(length_tokens)),
+        (quote!(load_timeout), load_timeout.as_ref().map(length_tokens)),
+        (quote!(single_flight), flight),
+    ];
+    let given = steps.into_iter().filter_map(|(method, argument)| Some((method, argument?)));
+    given.collect()
 }
 
 /// Whether the `ttl` could be a function of the value. Only a path could, and one that is an
@@ -179,27 +232,51 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let generics = generics(model);
     let cache = match place {
         Use::Key => quote!(#private::nowhere()),
-        Use::Call | Use::Verb | Use::Function => cache(&private, model.cache.as_ref()),
+        _ => cache(&private, model.cache.as_ref()),
     };
+    if let Some(batch) = &model.batch {
+        let common = batch::common(model, batch, (codec, cache, at, &generics));
+        return match place {
+            Use::Function if model.invalidate_all => {
+                quote!({ let (mut #entry, _) = #common; #entry.tag_function(); #entry })
+            }
+            Use::Function => {
+                let first = shown_at(returns, quote!(.0));
+                quote!(#common #first)
+            }
+            _ => common,
+        };
+    }
     // A missing `Serialize` is reported at the return type.
     let begin = shown_at(returns, quote!(#private::entry));
     let probe = shown_at(returns, quote!(#private::Probe));
     let new = shown_at(returns, quote!(::NEW));
-    let kind = shown_at(returns, quote!(#private::kind_of));
-    let parts = match place {
-        Use::Function => TokenStream::new(),
-        Use::Call | Use::Verb | Use::Key => key_parts(model, &entry),
-    };
+    let ask = if owned::may_share_error(model) { quote!(probe) } else { quote!(unshared) };
+    let ask = shown_at(returns, quote!(#private::#ask));
+    let parts = filling(model, place, &entry);
     let mutable = (!parts.is_empty()).then(|| quote!(mut));
     quote! {{
         let #mutable #entry = #begin(
             #probe::<#returns>#new,
-            #kind!(#returns),
+            #ask!(#returns),
             #codec, #cache, #at, &[#(#generics),*],
         );
         #parts
         #entry
     }}
+}
+
+/// The statements that fill an entry.
+pub(crate) fn filling(model: &Model, place: &Use, entry: &Ident) -> TokenStream {
+    match place {
+        Use::Function => tag_of_function(model, entry),
+        Use::Key | Use::Entry => key_parts(model, entry),
+        Use::Call | Use::Verb => {
+            let (key, tags) = (key_parts(model, entry), tags(model, entry));
+            let tag_of_function = tag_of_function(model, entry);
+            quote!(#key #tags #tag_of_function)
+        }
+    }
 }
 
 /// The statements that add the key's parts. No chain of calls: where one of them does not compile,
@@ -214,13 +291,33 @@ fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
             model.params.iter().map(used).collect()
         }
         Key::Template(template) => {
-            let parts = template.parts.iter().map(|part| match part {
-                Part::Text(text) => quote!(#entry.text(#text);),
-                Part::Capture(capture) => captured(entry, model, capture),
-            });
-            quote!(#entry.text(":"); #(#parts)*)
+            let parts = rendered(template, entry, model);
+            quote!(#entry.text(":"); #parts)
         }
     }
+}
+
+/// The statements that add the tags.
+fn tags(model: &Model, entry: &Ident) -> TokenStream {
+    let tag = Ident::new("tag", Span::mixed_site());
+    let add = |template: &Template| {
+        let parts = rendered(template, &tag, model);
+        quote!(#entry.tag(|#tag| { #parts });)
+    };
+    model.tags.iter().map(add).collect()
+}
+
+fn tag_of_function(model: &Model, entry: &Ident) -> TokenStream {
+    if model.invalidate_all { quote!(#entry.tag_function();) } else { TokenStream::new() }
+}
+
+/// The calls that render a template into `target`.
+fn rendered(template: &Template, target: &Ident, model: &Model) -> TokenStream {
+    let part = |part: &Part| match part {
+        Part::Text(text) => quote!(#target.text(#text);),
+        Part::Capture(capture) => captured(target, model, capture),
+    };
+    template.parts.iter().map(part).collect()
 }
 
 fn argument(entry: &Ident, param: &Param, name: &Ident) -> TokenStream {
@@ -272,99 +369,6 @@ fn at(model: &Model) -> TokenStream {
     }
 }
 
-/// The static that an attribute leaves.
-pub(crate) fn site(model: &Model) -> TokenStream {
-    let private = private(model);
-    let name = match &model.name {
-        Some(name) => quote!(::core::option::Option::Some(#name)),
-        None => quote!(::core::option::Option::None),
-    };
-    let signature = key_signature(model);
-    quote!(static SITE: #private::Site = #private::Site::new(#name, #signature);)
-}
-
-/// The types that make the key, or its template: part of the fingerprint.
-fn key_signature(model: &Model) -> String {
-    match &model.key {
-        Key::Arguments(names) => {
-            // Their names as well, so that `(from, to)` is not `(to, from)`; but functions that
-            // share a `name` may call their arguments what they like.
-            let used = model.params.iter().filter(|p| p.bindings.iter().any(|b| names.contains(b)));
-            let spell = |param: &Param| {
-                let ty = spelled(param.ty.to_token_stream());
-                if model.name.is_some() {
-                    return ty;
-                }
-                let names = param.bindings.iter().filter(|name| names.contains(name));
-                let names: Vec<String> = names.map(ToString::to_string).collect();
-                format!("{}: {ty}", names.join(" "))
-            };
-            used.map(spell).collect::<Vec<_>>().join(", ")
-        }
-        Key::Template(template) => {
-            let part = |part: &Part| match part {
-                Part::Text(text) => text.clone(),
-                Part::Capture(Capture { expr, .. }) => {
-                    format!("{{{}}}", spelled(expr.to_token_stream()))
-                }
-            };
-            template.parts.iter().map(part).collect()
-        }
-    }
-}
-
-/// Tokens as text that does not depend on where the compiler puts blanks, which changes with its
-/// version: else the program built by the next one would not find its entries.
-fn spelled(tokens: TokenStream) -> String {
-    let spell = |token| match token {
-        TokenTree::Group(group) => {
-            let (open, close) = match group.delimiter() {
-                Delimiter::Parenthesis => ("(", ")"),
-                Delimiter::Bracket => ("[", "]"),
-                Delimiter::Brace => ("{", "}"),
-                Delimiter::None => ("", ""),
-            };
-            format!("{open}{}{close}", spelled(group.stream()))
-        }
-        token => token.to_string(),
-    };
-    let mut text = String::new();
-    for word in tokens.into_iter().map(spell) {
-        // A blank only where two words would become one.
-        let word_like = |c: char| c.is_alphanumeric() || c == '_';
-        if text.ends_with(word_like) && word.starts_with(word_like) {
-            text.push(' ');
-        }
-        text.push_str(&word);
-    }
-    text
-}
-
-/// The generic arguments in the function's segment: types by name, constants by value. Those
-/// that only types of skipped arguments mention are left out.
-fn generics(model: &Model) -> Vec<TokenStream> {
-    let private = private(model);
-    let counts = |name: &Ident| {
-        let mentioned = |ty: &Type| mentions(&ty.to_token_stream(), name);
-        let (used, skipped): (Vec<_>, Vec<_>) =
-            model.params.iter().partition(|p| p.bindings.iter().any(|b| model.key.uses(b)));
-        let in_key = used.iter().any(|param| mentioned(&param.ty)) || mentioned(&model.returns);
-        in_key || !skipped.iter().any(|param| mentioned(&param.ty))
-    };
-    let name = |param: &GenericParam| match param {
-        GenericParam::Type(param) if counts(&param.ident) => {
-            let ident = &param.ident;
-            Some(quote!(#private::Cow::Borrowed(::core::any::type_name::<#ident>())))
-        }
-        GenericParam::Const(param) if counts(&param.ident) => {
-            let ident = &param.ident;
-            Some(quote!(#private::const_name(#ident)))
-        }
-        _ => None,
-    };
-    model.function.generics().filter_map(name).collect()
-}
-
 fn codec(model: &Model) -> TokenStream {
     let private = private(model);
     match &model.codec {
@@ -382,6 +386,10 @@ fn length_tokens(length: &Length) -> TokenStream {
         Length::Literal(duration) => duration_tokens(*duration),
         Length::Expr(expr) => as_written(expr),
     }
+}
+
+fn mixed(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
 }
 
 fn as_written(expr: &Expr) -> TokenStream {

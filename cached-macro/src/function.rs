@@ -151,7 +151,7 @@ impl Function {
 
 /// The names that a pattern binds, whatever their case: leaving one out would leave it out of the
 /// key. (`Unit` in `Unit: Unit` binds nothing, and stands in the key as the value it is.)
-fn bindings(pat: &Pat) -> Vec<Ident> {
+pub(crate) fn bindings(pat: &Pat) -> Vec<Ident> {
     struct Names(Vec<Ident>);
     impl<'a> Visit<'a> for Names {
         fn visit_pat_ident(&mut self, pat: &'a PatIdent) {

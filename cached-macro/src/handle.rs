@@ -5,8 +5,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
 use crate::companion::{bare, calls, forwarded, generic_names};
-use crate::expand::{Use, plan, private, site};
+use crate::expand::{Use, plan, private};
 use crate::function::Param;
+use crate::identity::site;
 use crate::model::Model;
 
 /// The hidden sibling of a method that holds its static.
@@ -49,7 +50,7 @@ pub(crate) fn handle(model: &Model) -> TokenStream {
     let (inputs, rebound) = handle_inputs(model);
     let docs = format!(
         "The entry of one call of `{bare_name}`: `invalidate`, `peek`, `put`, `refresh`, \
-         `uncached`, `key`, `invalidate_all`, `stats`."
+         `uncached`, `fetch`, `key`, `invalidate_all`, `stats`."
     );
     quote! {
         #[doc(hidden)]

@@ -1,34 +1,65 @@
-//! `#[cache_invalidate(get_user(id), key = "…", pattern = "…")]`.
+//! `#[cache_invalidate(get_user(id), tags = ["user:{id}"], |out| get_order(out.order_id))]`.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, Path, ReturnType, Token, Type};
 
+use crate::check::check_root;
 use crate::errors::Errors;
 use crate::expand;
-use crate::function::{Body, Function, Style, self_ident};
+use crate::function::{Body, Function, Style};
+use crate::learned::Learned;
 use crate::names;
+use crate::spans::shown_at;
+use crate::tags;
+use crate::target::target;
 use crate::template::{Kind, Template};
 
-const OPTIONS: &[&str] = &["key", "pattern", "cache", "crate"];
-const HOW: &str = "write calls of cached functions (`get_user(id)`, `self.find(id)`), \
-                   `key = \"…\"` or `pattern = \"*get_user*:{id}\"`";
+const OPTIONS: &[&str] = &["tags", "key", "pattern", "on_error", "cache", "crate"];
+pub(crate) const HOW: &str = "write calls of cached functions (`get_user(id)`, `self.find(id)`), \
+                              `tags = [\"user:{id}\"]`, `key = \"…\"` or \
+                              `pattern = \"*get_user*:{id}\"`";
 
 /// What is invalidated, and how.
 struct Plan {
     targets: Vec<Target>,
+    learned: Vec<Learned>,
     cache: Option<Expr>,
+    /// Where the function returns an invalidation's error: what says so.
+    returned: Option<Lit>,
     krate: Path,
 }
 
-enum Target {
+pub(crate) enum Target {
     /// An expression that yields the runtime's `Target`.
     Entry(TokenStream),
     Key(Template),
+    Tag(Template),
     Pattern(Template),
+}
+
+impl Target {
+    /// The statement that adds it.
+    pub(crate) fn add(&self, invalidation: &Ident) -> TokenStream {
+        let template = Ident::new("template", Span::mixed_site());
+        let (kind, parts) = match self {
+            Self::Entry(entry) => return quote!(#invalidation.entry(#entry);),
+            Self::Key(key) => (quote!(key), key),
+            Self::Tag(tag) => (quote!(tag), tag),
+            Self::Pattern(pattern) => (quote!(pattern), pattern),
+        };
+        let render = parts.render(&template);
+        quote!(#invalidation.#kind(|#template| { #render });)
+    }
+
+    pub(crate) fn template(&self) -> Option<&Template> {
+        match self {
+            Self::Entry(_) => None,
+            Self::Key(template) | Self::Tag(template) | Self::Pattern(template) => Some(template),
+        }
+    }
 }
 
 pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Errors) -> TokenStream {
@@ -36,21 +67,10 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
     check(&plan, function, errors);
     let Body::Block(body) = &function.body else { return function.to_token_stream() };
     let (style, returns) = function.style();
-    let Plan { targets, cache, krate } = &plan;
+    let Plan { targets, learned, cache, returned, krate } = &plan;
     let private = quote!(#krate::__private);
     let invalidation = Ident::new("invalidation", Span::mixed_site());
-    let template = Ident::new("template", Span::mixed_site());
-    let adds = targets.iter().map(|target| match target {
-        Target::Entry(entry) => quote!(#invalidation.entry(#entry);),
-        Target::Key(key) => {
-            let render = key.render(&template);
-            quote!(#invalidation.key(|#template| { #render });)
-        }
-        Target::Pattern(pattern) => {
-            let render = pattern.render(&template);
-            quote!(#invalidation.pattern(|#template| { #render });)
-        }
-    });
+    let adds = targets.iter().map(|target| target.add(&invalidation));
     let cache = expand::cache(&private, cache.as_ref());
     let name = function.signature.ident.to_string();
     let prepare = quote! {
@@ -60,16 +80,39 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
     let (probe, kind) =
         (quote!(#private::Probe::<#returns>::NEW), quote!(#private::kind_of!(#returns)));
     let deferred = expand::deferred(&private, function, style, &returns, body);
-    let call = match style {
-        Style::Sync => quote!(#invalidation.after_blocking(#probe, #kind, #deferred)),
-        _ => quote!(#invalidation.after(#probe, #kind, #deferred).await),
+    let plain = learned.is_empty() && returned.is_none();
+    let (clones, learn) = Learned::closure(learned, function);
+    let on_error = match returned {
+        // That it cannot be returned is said where the type that cannot carry it stands.
+        Some(_) => {
+            let function = shown_at(&returns, quote!(#private::returned));
+            let open = shown_at(&returns, quote!(#private::Probe::<));
+            let close = shown_at(&returns, quote!(>::NEW));
+            quote!(#function(#open #returns #close, #kind))
+        }
+        None => quote!(::core::option::Option::None),
     };
-    expand::rewritten(function, style, &quote!(#prepare #call))
+    let call = match (style, plain) {
+        (Style::Sync, true) => quote!(#invalidation.after_blocking(#probe, #kind, #deferred)),
+        (Style::Sync, false) => {
+            quote!(#invalidation.after_with_blocking(#probe, #kind, #deferred, #learn, #on_error))
+        }
+        (_, true) => quote!(#invalidation.after(#probe, #kind, #deferred).await),
+        (_, false) => {
+            quote!(#invalidation.after_with(#probe, #kind, #deferred, #learn, #on_error).await)
+        }
+    };
+    expand::rewritten(function, style, &quote!(#prepare #clones #call))
 }
 
 fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
-    let mut plan =
-        Plan { targets: Vec::new(), cache: None, krate: syn::parse_quote!(::cached_runtime) };
+    let mut plan = Plan {
+        targets: Vec::new(),
+        learned: Vec::new(),
+        cache: None,
+        returned: None,
+        krate: syn::parse_quote!(::cached_runtime),
+    };
     let empty = attribute.is_empty();
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
@@ -85,7 +128,7 @@ fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
     };
     if let Err(error) = parser.parse2(attribute) {
         errors.push(error);
-    } else if empty || (plan.targets.is_empty() && !errors.any()) {
+    } else if empty || (plan.targets.is_empty() && plan.learned.is_empty() && !errors.any()) {
         let message = format!("nothing is invalidated: {HOW}");
         errors.push(syn::Error::new(Span::call_site(), message));
     }
@@ -96,6 +139,10 @@ fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result
     let named = input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]);
     if !named {
         let expr: Expr = input.parse()?;
+        if let Expr::Closure(closure) = &expr {
+            plan.learned.extend(Learned::entries(closure, errors));
+            return Ok(());
+        }
         match target(&expr) {
             Ok(target) => plan.targets.push(Target::Entry(target)),
             Err(message) => errors.at(&expr, message),
@@ -110,10 +157,15 @@ fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result
             let key = template(&name, &value, Kind::StoredKey, errors);
             plan.targets.extend(key.map(Target::Key));
         }
+        "tags" => match &value {
+            Expr::Closure(closure) => plan.learned.extend(Learned::tags(closure, errors)),
+            list => plan.targets.extend(tags::list(list, errors).into_iter().map(Target::Tag)),
+        },
         "pattern" => {
             let pattern = template(&name, &value, Kind::Pattern, errors);
             plan.targets.extend(pattern.map(Target::Pattern));
         }
+        "on_error" => plan.returned = on_error(&value, errors),
         "cache" if plan.cache.is_some() => errors.at(&name, "`cache` is given twice; remove one"),
         "cache" => plan.cache = Some(value),
         "crate" => match value {
@@ -138,77 +190,33 @@ fn template(name: &Ident, value: &Expr, kind: Kind, errors: &Errors) -> Option<T
     Template::read(text, kind, errors)
 }
 
-/// A call of a cached function becomes the entry it would use.
-fn target(expr: &Expr) -> Result<TokenStream, String> {
-    match expr {
-        Expr::Call(call) => {
-            let Expr::Path(path) = &*call.func else { return Err(not_a_call()) };
-            let arguments = call.args.iter().map(by_clone);
-            let segments = &path.path.segments;
-            let before_last = segments.iter().rev().nth(1);
-            let of_type = before_last
-                .is_some_and(|segment| segment.ident.to_string().starts_with(char::is_uppercase));
-            if of_type || path.qself.is_some() {
-                // An associated function: its handle.
-                let mut path = path.clone();
-                if let Some(last) = path.path.segments.last_mut() {
-                    last.ident = format_ident!("{}_cache", last.ident);
-                }
-                return Ok(quote!(#path(#(#arguments),*).target()));
-            }
-            let target = quote_spanned!(path.span()=> #path::__target);
-            let mut tokens = target;
-            call.paren_token.surround(&mut tokens, |inside| inside.extend(quote!(#(#arguments),*)));
-            Ok(tokens)
+/// The value, where it is `"fail"`.
+fn on_error(value: &Expr, errors: &Errors) -> Option<Lit> {
+    if let Expr::Lit(ExprLit { lit: lit @ Lit::Str(text), .. }) = value {
+        match text.value().as_str() {
+            "fail" => return Some(lit.clone()),
+            "log" => return None,
+            _ => {}
         }
-        Expr::MethodCall(call) => {
-            let arguments = call.args.iter().map(by_clone);
-            let (receiver, turbofish) = (&call.receiver, &call.turbofish);
-            let method = format_ident!("{}_cache", call.method);
-            Ok(quote!(#receiver.#method #turbofish(#(#arguments),*).target()))
-        }
-        Expr::Path(path) => {
-            let path = path.to_token_stream().to_string().replace(' ', "");
-            Err(format!("write the call whose entry is meant, with its arguments: `{path}(id)`"))
-        }
-        _ => Err(not_a_call()),
     }
-}
-
-fn not_a_call() -> String {
-    format!("this is no call: {HOW}")
-}
-
-/// The body may move its arguments, so that the entry gets clones of those named here.
-fn by_clone(argument: &Expr) -> TokenStream {
-    match argument {
-        Expr::Path(_) | Expr::Field(_) => {
-            let clone = quote_spanned!(argument.span()=> ::core::clone::Clone::clone);
-            quote_spanned!(argument.span()=> #clone(&#argument))
-        }
-        other => other.to_token_stream(),
-    }
+    errors.at(
+        value,
+        "`on_error` is `\"log\"` (the function returns its own result, the default) or \
+         `\"fail\"` (it returns the invalidation's error)",
+    );
+    None
 }
 
 fn check(plan: &Plan, function: &Function, errors: &Errors) {
     let params = function.params();
-    let known = |name: &Ident| {
-        (*name == self_ident() && function.receiver().is_some())
-            || params.iter().any(|param| param.bindings.contains(name))
-    };
-    for target in &plan.targets {
-        let (Target::Key(template) | Target::Pattern(template)) = target else { continue };
-        for capture in template.captures().filter(|capture| !known(&capture.root)) {
-            let names: Vec<String> =
-                params.iter().flat_map(|p| &p.bindings).map(ToString::to_string).collect();
-            let message = format!(
-                "`{}` has no argument `{}`; its arguments are `{}`",
-                function.signature.ident,
-                capture.root,
-                names.join("`, `")
-            );
-            errors.push(syn::Error::new(capture.root.span(), message));
-        }
+    for capture in plan.targets.iter().filter_map(Target::template).flat_map(Template::captures) {
+        check_root(&capture.root, function, &params, errors);
+    }
+    for learned in &plan.learned {
+        learned.check(function, &params, errors);
+    }
+    if let (Some(fail), ReturnType::Default) = (&plan.returned, &function.signature.output) {
+        errors.at(fail, "this function returns nothing, so it cannot return an error either");
     }
     if let Body::Missing(semicolon) = &function.body {
         errors.at(semicolon, "there is no body here: put the attribute on the implementations");

@@ -6,6 +6,8 @@
 //! the runtime but the paths that generated code names; so the examples in the documentation
 //! cannot be run as tests here.
 
+mod ageing;
+mod batch;
 mod check;
 mod companion;
 mod docs;
@@ -14,15 +16,20 @@ mod errors;
 mod expand;
 mod function;
 mod handle;
+mod identity;
 mod invalidate;
+mod learned;
 mod model;
 mod names;
 mod neutral;
 mod options;
+mod owned;
 mod parse;
 #[cfg(test)]
 mod snapshots;
 mod spans;
+mod tags;
+mod target;
 mod template;
 
 use proc_macro2::TokenStream;

@@ -16,7 +16,12 @@ pub(crate) struct Model {
     pub(crate) params: Vec<Param>,
     pub(crate) key: Key,
     pub(crate) name: Option<String>,
+    pub(crate) tags: Vec<Template>,
+    /// Each entry carries a tag of the function itself.
+    pub(crate) invalidate_all: bool,
     pub(crate) ttl: Ttl,
+    pub(crate) ageing: Ageing,
+    pub(crate) single_flight: Flight,
     pub(crate) jitter: Option<f64>,
     pub(crate) cache_if: Option<Expr>,
     pub(crate) none_ttl: Option<Length>,
@@ -26,6 +31,15 @@ pub(crate) struct Model {
     pub(crate) cache: Option<Expr>,
     pub(crate) companion: Companion,
     pub(crate) krate: Path,
+    pub(crate) batch: Option<Batch>,
+}
+
+/// An argument that holds several keys, each of which has an entry of its own.
+pub(crate) struct Batch {
+    /// The argument; in templates it stands for one key.
+    pub(crate) keys: Ident,
+    /// Its elements' type.
+    pub(crate) element: Type,
 }
 
 /// What the key is made of.
@@ -59,6 +73,34 @@ pub(crate) enum Length {
     Expr(Expr),
 }
 
+/// How values that grow old, and loads that take long, are treated.
+pub(crate) struct Ageing {
+    pub(crate) stale_while_revalidate: Option<Length>,
+    pub(crate) stale_if_error: Option<Length>,
+    pub(crate) refresh_ahead: Option<f64>,
+    pub(crate) early_refresh: Option<f64>,
+    pub(crate) soft_timeout: Option<Length>,
+    pub(crate) load_timeout: Option<Length>,
+}
+
+impl Ageing {
+    /// Whether a value may be served while its successor is loaded.
+    pub(crate) fn in_background(&self) -> bool {
+        self.stale_while_revalidate.is_some()
+            || self.refresh_ahead.is_some()
+            || self.early_refresh.is_some()
+            || self.soft_timeout.is_some()
+    }
+}
+
+/// Whose loads are joined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flight {
+    Fleet,
+    Process,
+    Off,
+}
+
 pub(crate) enum Compress {
     Default,
     From(Expr),
@@ -79,14 +121,21 @@ impl Model {
         self.style != Style::Sync
     }
 
-    /// Tokens of the options that a call evaluates, apart from `cache`.
+    /// Whether a tag uses the binding.
+    pub(crate) fn tags_use(&self, binding: &Ident) -> bool {
+        self.tags.iter().flat_map(Template::captures).any(|capture| capture.root == *binding)
+    }
+
+    /// Tokens of the options that storing a value evaluates, apart from `cache` and `tags`.
     pub(crate) fn option_tokens(&self) -> TokenStream {
         use quote::ToTokens;
         let mut tokens = TokenStream::new();
         if let Ttl::Closure(expr) | Ttl::Expr(expr) = &self.ttl {
             tokens.extend(free_tokens(expr));
         }
-        for length in [&self.none_ttl, &self.err_ttl].into_iter().flatten() {
+        let Ageing { stale_while_revalidate, stale_if_error, .. } = &self.ageing;
+        let lengths = [stale_while_revalidate, stale_if_error, &self.none_ttl, &self.err_ttl];
+        for length in lengths.into_iter().flatten() {
             if let Length::Expr(expr) = length {
                 expr.to_tokens(&mut tokens);
             }
@@ -102,7 +151,7 @@ impl Model {
 }
 
 /// A closure's tokens without those that are its own parameter's name.
-fn free_tokens(expr: &Expr) -> TokenStream {
+pub(crate) fn free_tokens(expr: &Expr) -> TokenStream {
     use quote::ToTokens;
     let Expr::Closure(closure) = expr else { return expr.to_token_stream() };
     let own: Vec<TokenStream> = closure.inputs.iter().map(ToTokens::to_token_stream).collect();

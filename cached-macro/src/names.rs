@@ -6,10 +6,20 @@ pub(crate) const OPTIONS: &[&str] = &[
     "key",
     "skip",
     "name",
+    "tags",
+    "invalidate_all",
+    "stale_while_revalidate",
+    "stale_if_error",
+    "refresh_ahead",
+    "early_refresh",
+    "soft_timeout",
+    "load_timeout",
     "jitter",
     "cache_if",
     "none_ttl",
     "err_ttl",
+    "single_flight",
+    "batch",
     "codec",
     "compress",
     "cache",
@@ -55,6 +65,46 @@ pub(crate) fn unknown(name: &str) -> String {
             "it is called `cache_if` here: `cache_if = |value| value.is_complete()`".to_owned(),
         ),
         "serializer" | "format" => Some("it is called `codec` here: `codec = Json`".to_owned()),
+        "tag" | "labels" | "groups" | "tagged" => {
+            Some("it is called `tags` here, and is a list: `tags = [\"user:{id}\"]`".to_owned())
+        }
+        "swr" | "stale" | "stale_ttl" | "max_stale" | "grace_period" | "soft_ttl" => Some(
+            "it is called `stale_while_revalidate` here, and counts from the ttl's end: \
+             `stale_while_revalidate = \"5m\"`"
+                .to_owned(),
+        ),
+        "grace" | "fail_safe" | "failsafe" | "use_stale" | "fallback" | "error_stale" => Some(
+            "it is called `stale_if_error` here, and counts from the ttl's end: \
+             `stale_if_error = \"1h\"`"
+                .to_owned(),
+        ),
+        "eager_refresh"
+        | "eager_refresh_threshold"
+        | "refresh_threshold"
+        | "refresh_at"
+        | "refresh"
+        | "refresh_after" => Some(
+            "it is called `refresh_ahead` here, and is a part of the ttl: `refresh_ahead = 0.8`"
+                .to_owned(),
+        ),
+        "beta" | "xfetch" | "early_expiration" | "early_expiry" | "probabilistic" => {
+            Some("it is called `early_refresh` here: `early_refresh`, or `= 1.5`".to_owned())
+        }
+        "lock" | "sync" | "sync_writes" | "sync_lock" | "dedup" | "coalesce" | "singleflight"
+        | "stampede" | "synchronize" => Some(
+            "it is called `single_flight` here, and is on unless `single_flight = \"off\"`"
+                .to_owned(),
+        ),
+        "batched" | "bulk" | "many" | "multi" | "multi_key" | "mget" => Some(
+            "it is called `batch` here, and names the argument that holds the keys: `batch = ids`"
+                .to_owned(),
+        ),
+        "factory_timeout" | "hard_timeout" | "factory_hard_timeout" | "loader_timeout" => {
+            Some("it is called `load_timeout` here: `load_timeout = \"2s\"`".to_owned())
+        }
+        "factory_soft_timeout" => {
+            Some("it is called `soft_timeout` here: `soft_timeout = \"200ms\"`".to_owned())
+        }
         "map_error" | "option" | "result" => {
             Some("it is not needed: errors and `None` are not cached by themselves".to_owned())
         }
@@ -118,6 +168,25 @@ mod tests {
         for name in ["time", "expire", "expiration", "expires_in", "timeout"] {
             assert!(unknown(name).contains("`ttl`"), "{name}");
         }
-        assert!(unknown("key_prefix").contains("`name`"));
+        for (name, ours) in [
+            ("key_prefix", "name"),
+            ("tag", "tags"),
+            ("swr", "stale_while_revalidate"),
+            ("stale", "stale_while_revalidate"),
+            ("grace", "stale_if_error"),
+            ("fail_safe", "stale_if_error"),
+            ("beta", "early_refresh"),
+            ("lock", "single_flight"),
+            ("sync_writes", "single_flight"),
+            ("bulk", "batch"),
+            ("factory_timeout", "load_timeout"),
+            ("refresh_threshold", "refresh_ahead"),
+        ] {
+            let said = unknown(name);
+            assert!(said.contains(&format!("it is called `{ours}` here")), "{name}: {said}");
+        }
+        for option in OPTIONS {
+            assert!(unknown(option).contains(&format!("did you mean `{option}`?")), "{option}");
+        }
     }
 }

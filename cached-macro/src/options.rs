@@ -40,16 +40,16 @@ impl Options {
 
     /// The name of an option, where it is given: to point at.
     pub(crate) fn given(&self, name: &str) -> Option<&Ident> {
-        self.get(name).map(|option| &option.name)
+        self.given_option(name).map(|option| &option.name)
     }
 
-    fn get(&self, name: &str) -> Option<&Opt> {
+    pub(crate) fn given_option(&self, name: &str) -> Option<&Opt> {
         self.options.iter().find(|option| option.name == name)
     }
 
     /// The value of an option that has one.
-    fn value(&self, name: &str, example: &str, errors: &Errors) -> Option<&Expr> {
-        let option = self.get(name)?;
+    pub(crate) fn value(&self, name: &str, example: &str, errors: &Errors) -> Option<&Expr> {
+        let option = self.given_option(name)?;
         match &option.value {
             Value::Expr(expr) => Some(expr),
             _ => {
@@ -57,6 +57,13 @@ impl Options {
                 None
             }
         }
+    }
+
+    /// Whether the option is given as `name = false`.
+    pub(crate) fn is_false(&self, name: &str) -> bool {
+        let value = self.given_option(name).map(|option| &option.value);
+        let Some(Value::Expr(expr)) = value else { return false };
+        matches!(&**expr, Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) if !on.value)
     }
 
     pub(crate) fn cache_if(&self, errors: &Errors) -> Option<Expr> {
@@ -92,7 +99,7 @@ impl Options {
     }
 
     pub(crate) fn ttl(&self, errors: &Errors) -> Option<Ttl> {
-        if self.get("ttl").is_none() && !self.maybe_ttl {
+        if self.given("ttl").is_none() && !self.maybe_ttl {
             errors.push(syn::Error::new(
                 Span::call_site(),
                 "`ttl` is missing: how long is a value good for? `ttl = 60` (seconds), \
@@ -144,7 +151,7 @@ impl Options {
         params: &[Param],
         errors: &Errors,
     ) -> Vec<Ident> {
-        let Some(option) = self.get("skip") else { return Vec::new() };
+        let Some(option) = self.given_option("skip") else { return Vec::new() };
         let names = match &option.value {
             Value::List(list) => parse::names(list.clone()),
             _ => Ok(Vec::new()),
@@ -211,7 +218,7 @@ impl Options {
     }
 
     pub(crate) fn codec(&self, errors: &Errors) -> Option<Type> {
-        let option = self.get("codec")?;
+        let option = self.given_option("codec")?;
         match &option.value {
             Value::Type(ty) => Some((**ty).clone()),
             _ => {
@@ -222,7 +229,7 @@ impl Options {
     }
 
     pub(crate) fn compress(&self, errors: &Errors) -> Option<Compress> {
-        let option = self.get("compress")?;
+        let option = self.given_option("compress")?;
         match &option.value {
             Value::Flag => Some(Compress::Default),
             Value::Expr(expr) => Some(Compress::From((**expr).clone())),
@@ -236,7 +243,7 @@ impl Options {
     }
 
     pub(crate) fn companion(&self, function: &Function, errors: &Errors) -> Companion {
-        let Some(option) = self.get("companion") else {
+        let Some(option) = self.given_option("companion") else {
             if function.receiver().is_some() {
                 return Companion::None;
             }

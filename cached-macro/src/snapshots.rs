@@ -142,10 +142,19 @@ fn all_options() {
         ttl = |user| Duration::from_secs(user.age),
         key = "v1:{tenant.id}:{id}",
         name = "users",
+        tags = ["tenant:{tenant.id}", "users"],
+        invalidate_all,
+        stale_while_revalidate = "5m",
+        stale_if_error = tenant.patience,
+        refresh_ahead = 0.8,
+        early_refresh,
+        soft_timeout = "100ms",
+        load_timeout = 2,
         jitter = 0.1,
         cache_if = User::is_complete,
         none_ttl = 5,
         err_ttl = "250ms",
+        single_flight = "process",
         codec = MessagePack,
         compress = 4096,
         cache = tenant.cache,
@@ -174,6 +183,42 @@ fn an_invalidation() {
     check(&expect_file!["snapshots/invalidate.rs"], expanded, true);
 }
 
+/// What borrows nothing from its caller may go on without it.
+#[test]
+fn a_refresh_in_the_background() {
+    let function = quote! {
+        async fn get_user(id: u64, kind: impl Kind + 'static) -> Result<User, sqlx::Error> {
+            query(id, kind).await
+        }
+    };
+    let options = quote! {
+        ttl = 60,
+        key = "{id}",
+        tags = ["kind:{kind}", "user:{id}"],
+        stale_while_revalidate = 30,
+        companion = false
+    };
+    let expanded = cache_result_tokens(options, &function);
+    check(&expect_file!["snapshots/background.rs"], expanded, false);
+}
+
+#[test]
+fn an_invalidation_of_what_the_value_tells() {
+    let function = quote! {
+        async fn create(tenant: String, name: String) -> Result<User, Error> {
+            insert(tenant, name).await
+        }
+    };
+    let targets = quote! {
+        |user| get_user(user.id),
+        tags = ["users"],
+        tags = |user: &User| ["tenant:{tenant}", "team:{user.team}"],
+        on_error = "fail"
+    };
+    let expanded = cache_invalidate_tokens(targets, &function);
+    check(&expect_file!["snapshots/learned.rs"], expanded, false);
+}
+
 /// On a mistake the function is left as it was, before what is said of it.
 #[test]
 fn a_mistake() {
@@ -184,4 +229,30 @@ fn a_mistake() {
     };
     let expanded = cache_result_tokens(quote!(ttl = 0, key = "{name}"), &function);
     check(&expect_file!["snapshots/mistake.rs"], expanded, false);
+}
+
+#[test]
+fn a_batch() {
+    let function = quote! {
+        /// Looks users up.
+        pub async fn get_users(db: &Pool, mut retries: u8, ids: &[u64]) -> Result<HashMap<u64, User>, sqlx::Error> {
+            query(db, ids).await
+        }
+    };
+    let options =
+        quote!(ttl = 60, name = "user", skip(db, retries), tags = ["user:{ids}"], batch = ids);
+    let expanded = cache_result_tokens(options, &function);
+    check(&expect_file!["snapshots/batch.rs"], expanded, false);
+}
+
+/// Its verbs call it by its name all the same.
+#[test]
+fn a_parameter_of_the_functions_name() {
+    let function = quote! {
+        async fn order(user: u64, order: u64) -> Order {
+            query(user, order).await
+        }
+    };
+    let expanded = cache_result_tokens(quote!(ttl = 60), &function);
+    check(&expect_file!["snapshots/namesake.rs"], expanded, false);
 }

@@ -32,6 +32,8 @@ pub(crate) struct Capture {
 pub(crate) enum Kind {
     /// Part of a key: no glob characters; two captures need a `:` between them.
     Key,
+    /// A tag, which is compared as a whole: no blank, no brace.
+    Tag,
     /// A glob pattern.
     Pattern,
     /// A key as it is stored, escapes included.
@@ -42,6 +44,7 @@ impl Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key | Self::StoredKey => "key",
+            Self::Tag => "tag",
             Self::Pattern => "pattern",
         })
     }
@@ -159,9 +162,10 @@ impl Capture {
         }
         let wrong = || format!("`{{{inside}}}` is no capture; {example}");
         let mut expr: Expr = syn::parse_str(inside).map_err(|_| wrong())?;
-        let root = root_of(&expr).ok_or_else(wrong)?;
+        let mut root = root_of(&expr).ok_or_else(wrong)?;
+        root.set_span(span);
         respan(&mut expr, span);
-        Ok(Self { root: Ident::new(&root.to_string(), span), expr })
+        Ok(Self { root, expr })
     }
 }
 
@@ -267,6 +271,7 @@ mod tests {
         let template = parse("v1:{tenant}:{user.id}:{pair.0}", Kind::Key).ok().unwrap();
         let roots: Vec<String> = template.captures().map(|c| c.root.to_string()).collect();
         assert_eq!(roots, ["tenant", "user", "pair"]);
+        assert!(parse("{r#type}", Kind::Key).is_ok());
         assert!(parse("*get_user*:{id}", Kind::Pattern).is_ok());
     }
 
@@ -286,6 +291,15 @@ mod tests {
             ("", "empty"),
         ] {
             let mistakes = parse(text, Kind::Key).err().unwrap().join("\n");
+            assert!(mistakes.contains(part), "{text}: {mistakes}");
+        }
+    }
+
+    #[test]
+    fn a_tag_may_be_what_a_key_may_not() {
+        assert!(parse("{tenant}{id}", Kind::Tag).is_ok());
+        for (text, part) in [("", "empty"), ("a b", "' '"), ("{}", "names no argument")] {
+            let mistakes = parse(text, Kind::Tag).err().unwrap().join("\n");
             assert!(mistakes.contains(part), "{text}: {mistakes}");
         }
     }

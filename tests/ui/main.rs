@@ -14,7 +14,7 @@ const COMPILER: &str = "rustc 1.95.";
 #[test]
 fn mistakes_are_reported_where_they_are_and_with_their_cure() {
     let cases = trybuild::TestCases::new();
-    for group in ["companion", "options", "signature", "types"] {
+    for group in ["batch", "companion", "invalidate", "signature", "stale", "tags", "types"] {
         cases.pass(format!("ui/{group}/pass_*.rs"));
     }
     let compiler = compiler();
@@ -23,13 +23,17 @@ fn mistakes_are_reported_where_they_are_and_with_their_cure() {
         return;
     }
     for group in [
+        "batch",
         "companion",
+        "flight",
         "invalidate",
         "key",
         "options",
         "receiver",
         "signature",
         "skip",
+        "stale",
+        "tags",
         "ttl",
         "types",
     ] {

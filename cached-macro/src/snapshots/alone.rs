@@ -3,7 +3,7 @@ async fn get_user(id: u64) -> Option<User> {
     {
         let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<Option<User>>::NEW,
-            ::cached_runtime::__private::kind_of!(Option < User >),
+            ::cached_runtime::__private::probe!(Option < User >),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
             ::cached_runtime::__private::current(),
             {

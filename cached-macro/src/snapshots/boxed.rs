@@ -17,7 +17,7 @@ impl Repo {
             {
                 let mut entry = ::cached_runtime::__private::entry(
                     ::cached_runtime::__private::Probe::<Option<User>>::NEW,
-                    ::cached_runtime::__private::kind_of!(Option < User >),
+                    ::cached_runtime::__private::probe!(Option < User >),
                     ::core::marker::PhantomData::<
                         ::cached_runtime::__private::CacheDefault,
                     >,

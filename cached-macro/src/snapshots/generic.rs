@@ -6,7 +6,7 @@ where
     {
         let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-            ::cached_runtime::__private::kind_of!([T; N]),
+            ::cached_runtime::__private::unshared!([T; N]),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
             ::cached_runtime::__private::current(),
             <load<D, T, N>>::__site(),
@@ -30,7 +30,7 @@ where
         })
         .await
 }
-/**The entries of the cached function `load`: `load::invalidate(…)`, `peek`, `put`, `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.
+/**The entries of the cached function `load`: `load::invalidate(…)`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.
 
 Where this type is in the way (a module or type of the same name, or a function in an `impl`), write `companion = false` in `#[cache_result]`.*/
 struct load<D: ?Sized, T: ?Sized, const N: usize> {
@@ -58,7 +58,7 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::kind_of!([T; N]),
+                ::cached_runtime::__private::unshared!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::nowhere(),
                 <load<D, T, N>>::__site(),
@@ -90,7 +90,7 @@ Where the store could not be told; the entry may then still be served.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::kind_of!([T; N]),
+                ::cached_runtime::__private::unshared!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <load<D, T, N>>::__site(),
@@ -130,7 +130,7 @@ Where the store could not be asked.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::kind_of!([T; N]),
+                ::cached_runtime::__private::unshared!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <load<D, T, N>>::__site(),
@@ -166,7 +166,7 @@ Where the store could not be told, or the value not be encoded.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::kind_of!([T; N]),
+                ::cached_runtime::__private::unshared!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <load<D, T, N>>::__site(),
@@ -215,7 +215,17 @@ Where the store could not be told, or the value not be encoded.*/
             )
             .await
     }
-    /**Removes all entries of `load`. How many there were. Walks the whole keyspace (SCAN).
+    ///Calls `load(…)`, and says where its value came from, and how old it is.
+    async fn fetch(db: &D, arg1: (T, T)) -> ::cached_runtime::Fetched<[T; N]>
+    where
+        D: Db,
+        T: ::core::marker::Sized,
+        T: Serialize + DeserializeOwned,
+    {
+        let call = load::<D, T, N>(db, arg1);
+        ::cached_runtime::__private::fetch(Self::__site().site(), call).await
+    }
+    /**Removes all entries of `load`. How many there were. Walks the whole keyspace (SCAN), which the option `invalidate_all` spares.
 
 # Errors
 Where the store could not be told; some may be removed already.*/
@@ -228,7 +238,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::kind_of!([T; N]),
+                ::cached_runtime::__private::unshared!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <load<D, T, N>>::__site(),
@@ -254,7 +264,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::kind_of!([T; N]),
+                ::cached_runtime::__private::unshared!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <load<D, T, N>>::__site(),
@@ -279,7 +289,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::kind_of!([T; N]),
+                ::cached_runtime::__private::unshared!([T; N]),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <load<D, T, N>>::__site(),

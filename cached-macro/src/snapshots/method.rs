@@ -6,7 +6,7 @@ impl Repo {
                 ::cached_runtime::__private::Probe::<
                     Result<Option<User>, sqlx::Error>,
                 >::NEW,
-                ::cached_runtime::__private::kind_of!(
+                ::cached_runtime::__private::probe!(
                     Result < Option < User >, sqlx::Error >
                 ),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
@@ -42,7 +42,7 @@ impl Repo {
             ::cached_runtime::__private::place!(),
         )
     }
-    ///The entry of one call of `find`: `invalidate`, `peek`, `put`, `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.
+    ///The entry of one call of `find`: `invalidate`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.
     #[allow(
         unused,
         nonstandard_style,
@@ -64,7 +64,7 @@ impl Repo {
                 ::cached_runtime::__private::Probe::<
                     Result<Option<User>, sqlx::Error>,
                 >::NEW,
-                ::cached_runtime::__private::kind_of!(
+                ::cached_runtime::__private::probe!(
                     Result < Option < User >, sqlx::Error >
                 ),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,

@@ -4,7 +4,7 @@ pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
     {
         let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-            ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+            ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
             ::cached_runtime::__private::current(),
             <get_user>::__site(),
@@ -24,7 +24,7 @@ pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
         })
         .await
 }
-/**The entries of the cached function `get_user`: `get_user::invalidate(…)`, `peek`, `put`, `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.
+/**The entries of the cached function `get_user`: `get_user::invalidate(…)`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.
 
 Where this type is in the way (a module or type of the same name, or a function in an `impl`), write `companion = false` in `#[cache_result]`.*/
 pub struct get_user {
@@ -47,7 +47,7 @@ impl get_user {
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::nowhere(),
                 <get_user>::__site(),
@@ -68,7 +68,7 @@ Where the store could not be told; the entry may then still be served.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -100,7 +100,7 @@ Where the store could not be asked.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -128,7 +128,7 @@ Where the store could not be told, or the value not be encoded.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -161,7 +161,12 @@ Where the store could not be told, or the value not be encoded.*/
             )
             .await
     }
-    /**Removes all entries of `get_user`. How many there were. Walks the whole keyspace (SCAN).
+    ///Calls `get_user(…)`, and says where its value came from, and how old it is.
+    pub async fn fetch(id: u64) -> ::cached_runtime::Fetched<Result<User, sqlx::Error>> {
+        let call = get_user(id);
+        ::cached_runtime::__private::fetch(Self::__site().site(), call).await
+    }
+    /**Removes all entries of `get_user`. How many there were. Walks the whole keyspace (SCAN), which the option `invalidate_all` spares.
 
 # Errors
 Where the store could not be told; some may be removed already.*/
@@ -172,7 +177,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -188,7 +193,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -203,7 +208,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::kind_of!(Result < User, sqlx::Error >),
+                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),

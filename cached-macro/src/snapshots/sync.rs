@@ -3,7 +3,7 @@ fn get_user<'a>(db: &Db, name: &'a str) -> User {
     {
         let mut entry = ::cached_runtime::__private::entry(
             ::cached_runtime::__private::Probe::<User>::NEW,
-            ::cached_runtime::__private::kind_of!(User),
+            ::cached_runtime::__private::probe!(User),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
             ::cached_runtime::__private::current(),
             <get_user>::__site(),
@@ -15,7 +15,7 @@ fn get_user<'a>(db: &Db, name: &'a str) -> User {
         .cached(::core::time::Duration::new(300u64, 0u32))
         .run_blocking(|| -> User { query(db, name) })
 }
-/**The entries of the cached function `get_user`: `get_user::invalidate(…)`, `peek`, `put`, `refresh`, `uncached`, `key`, `invalidate_all`, `stats`.
+/**The entries of the cached function `get_user`: `get_user::invalidate(…)`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.
 
 Where this type is in the way (a module or type of the same name, or a function in an `impl`), write `companion = false` in `#[cache_result]`.*/
 struct get_user {
@@ -38,7 +38,7 @@ impl get_user {
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::kind_of!(User),
+                ::cached_runtime::__private::probe!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::nowhere(),
                 <get_user>::__site(),
@@ -59,7 +59,7 @@ Where the store could not be told; the entry may then still be served.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::kind_of!(User),
+                ::cached_runtime::__private::probe!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -87,7 +87,7 @@ Where the store could not be asked.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::kind_of!(User),
+                ::cached_runtime::__private::probe!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -111,7 +111,7 @@ Where the store could not be told, or the value not be encoded.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::kind_of!(User),
+                ::cached_runtime::__private::probe!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -141,7 +141,12 @@ Where the store could not be told, or the value not be encoded.*/
             call,
         )
     }
-    /**Removes all entries of `get_user`. How many there were. Walks the whole keyspace (SCAN).
+    ///Calls `get_user(…)`, and says where its value came from, and how old it is.
+    fn fetch<'a>(db: &Db, name: &'a str) -> ::cached_runtime::Fetched<User> {
+        let call = move || get_user(db, name);
+        ::cached_runtime::__private::fetch_sync(Self::__site().site(), call)
+    }
+    /**Removes all entries of `get_user`. How many there were. Walks the whole keyspace (SCAN), which the option `invalidate_all` spares.
 
 # Errors
 Where the store could not be told; some may be removed already.*/
@@ -149,7 +154,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::kind_of!(User),
+                ::cached_runtime::__private::probe!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -164,7 +169,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::kind_of!(User),
+                ::cached_runtime::__private::probe!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),
@@ -179,7 +184,7 @@ Where the store could not be told; some may be removed already.*/
         {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::kind_of!(User),
+                ::cached_runtime::__private::probe!(User),
                 ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
                 ::cached_runtime::__private::current(),
                 <get_user>::__site(),

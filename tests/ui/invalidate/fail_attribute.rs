@@ -35,11 +35,6 @@ async fn unknown_options(id: u64) -> u64 {
     id
 }
 
-#[cache_invalidate(get_user(id), tags = ["user:{id}"])]
-async fn of_cache_result(id: u64) -> u64 {
-    id
-}
-
 #[cache_invalidate(key = id, pattern = "{id", crate = "cached_runtime")]
 async fn malformed(id: u64) -> u64 {
     id

@@ -1,0 +1,53 @@
+#[allow(unused_braces)]
+async fn create(tenant: String, name: String) -> Result<User, Error> {
+    let mut invalidation = ::cached_runtime::__private::Invalidation::of(
+        "create",
+        ::cached_runtime::__private::current(),
+    );
+    invalidation
+        .tag(|template| {
+            template.text("users");
+        });
+    let kept_tenant = ::core::clone::Clone::clone(&tenant);
+    invalidation
+        .after_with(
+            ::cached_runtime::__private::Probe::<Result<User, Error>>::NEW,
+            ::cached_runtime::__private::kind_of!(Result < User, Error >),
+            async move {
+                if false {
+                    return ::cached_runtime::__private::returning::<
+                        Result<User, Error>,
+                    >();
+                }
+                { insert(tenant, name).await }
+            },
+            move |invalidation, value| {
+                let tenant = kept_tenant;
+                {
+                    let user = value;
+                    invalidation
+                        .entry(
+                            get_user::__target(::core::clone::Clone::clone(&user.id)),
+                        );
+                }
+                {
+                    let user: &User = value;
+                    invalidation
+                        .tag(|template| {
+                            template.text("tenant:");
+                            template.capture(&tenant);
+                        });
+                    invalidation
+                        .tag(|template| {
+                            template.text("team:");
+                            template.capture(&user.team);
+                        });
+                }
+            },
+            ::cached_runtime::__private::returned(
+                ::cached_runtime::__private::Probe::<Result<User, Error>>::NEW,
+                ::cached_runtime::__private::kind_of!(Result < User, Error >),
+            ),
+        )
+        .await
+}
