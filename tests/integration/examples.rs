@@ -96,7 +96,17 @@ fn each_example_is_tested() {
     let names: Vec<_> = EXAMPLES.keys().map(String::as_str).collect();
     assert_eq!(
         names,
-        ["axum_api", "blocking", "cache_aside", "quickstart", "testing", "users"],
+        [
+            "axum_api",
+            "batch",
+            "blocking",
+            "cache_aside",
+            "quickstart",
+            "stale",
+            "stampede",
+            "testing",
+            "users",
+        ],
         "a new example wants a test here"
     );
 }
@@ -159,6 +169,29 @@ fn cache_aside() {
 }
 
 #[test]
+fn batch() {
+    let server = run_everywhere("batch", |output| {
+        let queries: Vec<_> = output
+            .lines()
+            .filter_map(|line| line.strip_prefix("get_user")?.split_once(" <- "))
+            .map(|(call, query)| (call.trim_start_matches("s(").trim_start_matches('('), query))
+            .collect();
+        let expected = [
+            ("[1, 2, 3]) found 3", "WHERE id IN [1, 2, 3]"),
+            ("[4, 3, 2, 5, 4]) found 4", "WHERE id IN [4, 5]"),
+            ("5) found 1", "no query"),
+            ("6) found 1", "WHERE id IN [6]"),
+            ("[6, 7]) found 2", "WHERE id IN [7]"),
+            ("[1, 2, 5, 6]) found 4", "WHERE id IN [2, 6]"),
+            ("[42, 1]) found 1", "WHERE id IN [42]"),
+            ("42) found 0", "no query"),
+        ];
+        assert_eq!(queries, expected, "{output}");
+    });
+    used(&server, "cache:user:1");
+}
+
+#[test]
 fn blocking() {
     let server = run_everywhere("blocking", |output| {
         assert!(line(output, "8000 calls in").ends_with("0 ran the body"), "{output}");
@@ -167,6 +200,44 @@ fn blocking() {
         assert_eq!([calls, hits, misses], ["8003", "8000", "3"], "{output}");
     });
     used(&server, "cache:blocking.count_primes:10000");
+}
+
+#[test]
+fn stale() {
+    let server = run_everywhere("stale", |output| {
+        let told = |what: &str, said: [&str; 2]| {
+            let line = line(output, what);
+            assert!(said.iter().all(|said| line.contains(said)), "{line}\n{output}");
+        };
+        told("at first", ["Ok(100)", "Loaded"]);
+        told("within the ttl", ["Ok(100)", "Store"]);
+        told("past it, and down", ["Ok(100)", "Stale"]);
+        told("up again", ["Ok(102)", "Loaded"]);
+        told("invalidated, and down", ["Err(", "Loaded"]);
+        told("the first one waits", ["Ok(104)", "Loaded"]);
+        told("past the ttl", ["Ok(104)", "Stale"]);
+        told("a moment later", ["Ok(105)", "age"]);
+    });
+    used(&server, "cache:stale.headlines:Times");
+}
+
+#[test]
+fn stampede() {
+    let server = run_everywhere("stampede", |output| {
+        let calls: Vec<_> = output.lines().filter(|line| line.contains(", task ")).collect();
+        assert_eq!(calls.len(), 20, "{output}");
+        let ran = calls.iter().filter(|line| line.contains("ran the body")).count();
+        assert_eq!(ran, 1, "{output}");
+        let made_by = |line: &str| line.rsplit_once("made by ").unwrap().1.to_owned();
+        let first = made_by(calls[0]);
+        assert!(calls.iter().all(|line| made_by(line) == first), "{output}");
+        assert!(calls.iter().any(|line| line.starts_with(&first)), "{output}");
+        line(output, "20 calls took");
+    });
+    used(&server, "cache:stampede.yearly_report:2024");
+    let output = run("stampede", Some(&server));
+    line(&output, "4 processes with 5 tasks each");
+    line(&run("stampede", None), "4 threads with 5 tasks each");
 }
 
 #[test]
@@ -184,7 +255,10 @@ fn axum_api() {
             .map(|cell: &str| cell.trim_end_matches('%').parse::<f64>().unwrap_or_default());
         assert_eq!(calls, 4002.0, "{output}");
         assert_eq!(hits + misses + bypasses, calls, "{output}");
-        assert!(loads >= 21.0 && loads < calls / 5.0, "far fewer bodies than requests: {output}");
+        assert_eq!(
+            loads, 17.0,
+            "one body for each thing asked for, and one after the PUT: {output}"
+        );
         line(output, "GET /api/users/7                 -> {\"id\":7,\"name\":\"user 7\"}");
         line(output, "GET /api/users/7                 -> {\"id\":7,\"name\":\"Ada Lovelace\"}");
     });

@@ -3,16 +3,22 @@
 
 use std::time::{Duration, Instant};
 
-use cached_runtime::{Cache, ErrorKind, Fault, FunctionStats, cache_result, scope, scope_sync};
+use cached_runtime::{
+    Cache, ErrorKind, Fault, FunctionStats, HealthState, cache_result, scope, scope_sync,
+};
 use cached_tests::{
     Fault as Does, FaultyServer, Logs, Proxy, RedisServer, Wire, eventually, eventually_blocking,
 };
 use tracing::Level;
 
+use super::patient;
+
 const MINUTE: Duration = Duration::from_secs(60);
 /// A server that is back is noticed within two seconds; the rest is for a busy machine.
 const RECOVERY: Duration = Duration::from_secs(5);
 const SHORT: Duration = Duration::from_millis(250);
+/// How long a lease lives by default.
+const LEASE: Duration = Duration::from_secs(5);
 const CALLS: u64 = 200;
 /// Were each call to wait for its deadline, this many would take 20 s.
 const ALL_CALLS: Duration = Duration::from_secs(8);
@@ -84,6 +90,7 @@ async fn assert_cannot_invalidate(cache: &Cache, kinds: &[ErrorKind], what: &str
             cache.clear().await.unwrap_err(),
         ] {
             assert!(kinds.contains(&error.kind()), "{what}: {error:?}");
+            assert!(error.queued(), "{what}: {error:?}");
             let text = error.to_string();
             assert!(text.contains("is not invalidated and may still be served"), "{what}: {text}");
         }
@@ -102,7 +109,7 @@ async fn a_server_that_was_never_there() {
     let (logs, start) = (Logs::capture(), Instant::now());
     let cache = Cache::connect(&server.url()).await.unwrap();
     assert!(start.elapsed() < ALL_CALLS);
-    assert_bypasses(&cache, &[Fault::Unavailable], "refused").await;
+    assert_bypasses(&cache, &[Fault::Unavailable, Fault::CircuitOpen], "refused").await;
     assert_said_once(&logs, "refused");
     assert_cannot_invalidate(&cache, &[ErrorKind::Unavailable], "refused").await;
     server.restart();
@@ -117,7 +124,7 @@ async fn a_server_that_is_killed() {
     assert_recovers(&cache).await;
     logs.clear();
     server.kill();
-    assert_bypasses(&cache, &[Fault::Unavailable], "killed").await;
+    assert_bypasses(&cache, &[Fault::Unavailable, Fault::CircuitOpen], "killed").await;
     assert_said_once(&logs, "killed");
     assert_cannot_invalidate(&cache, &[ErrorKind::Unavailable], "killed").await;
     server.restart();
@@ -132,7 +139,8 @@ async fn a_server_that_is_halted() {
     assert_recovers(&cache).await;
     logs.clear();
     server.stop();
-    assert_bypasses(&cache, &[Fault::Timeout, Fault::Unavailable], "halted").await;
+    assert_bypasses(&cache, &[Fault::Timeout, Fault::Unavailable, Fault::CircuitOpen], "halted")
+        .await;
     assert!(cache.stats().total.errors[&Fault::Timeout] >= 1);
     assert_said_once(&logs, "halted");
     let kinds = [ErrorKind::Timeout, ErrorKind::Unavailable];
@@ -150,7 +158,12 @@ async fn a_network_that_swallows_everything() {
     assert_recovers(&cache).await;
     logs.clear();
     proxy.set(Wire::BlackHole);
-    assert_bypasses(&cache, &[Fault::Timeout, Fault::Unavailable], "black hole").await;
+    assert_bypasses(
+        &cache,
+        &[Fault::Timeout, Fault::Unavailable, Fault::CircuitOpen],
+        "black hole",
+    )
+    .await;
     assert_said_once(&logs, "black hole");
     let kinds = [ErrorKind::Timeout, ErrorKind::Unavailable];
     assert_cannot_invalidate(&cache, &kinds, "black hole").await;
@@ -190,30 +203,37 @@ async fn a_connection_that_is_cut_in_the_middle_of_a_reply() {
 async fn servers_that_answer_badly() {
     use ErrorKind::{Refused, Timeout, Unavailable};
     let error = Does::error;
+    // Where every command fails, whatever it is, the circuit opens; where only writes or some
+    // commands are refused, it does not.
+    let open = Fault::CircuitOpen;
     let cases: [(Does, &[Fault], &[ErrorKind]); 13] = [
-        (error("LOADING Redis is loading the dataset in memory"), &[Fault::Loading], &[Refused]),
-        (error("NOAUTH Authentication required."), &[Fault::Auth], &[Unavailable, Refused]),
+        (
+            error("LOADING Redis is loading the dataset in memory"),
+            &[Fault::Loading, open],
+            &[Refused],
+        ),
+        (error("NOAUTH Authentication required."), &[Fault::Auth, open], &[Unavailable, Refused]),
         (error("MISCONF Errors writing to the AOF file"), &[Fault::ReadOnly], &[Refused]),
         (
             error("READONLY You can't write against a read only replica."),
-            &[Fault::ReadOnly, Fault::Unavailable],
+            &[Fault::ReadOnly, Fault::Unavailable, open],
             &[Refused],
         ),
         (error("NOREPLICAS Not enough good replicas to write."), &[Fault::ReadOnly], &[Refused]),
         (error("NOPERM this user has no permissions"), &[Fault::Forbidden], &[Refused]),
-        (error("BUSY Redis is busy running a script."), &[Fault::Server], &[Refused]),
+        (error("BUSY Redis is busy running a script."), &[Fault::Server, open], &[Refused]),
         (error("ERR something"), &[Fault::Server], &[Refused]),
-        (Does::noise(), &[Fault::Unavailable, Fault::Protocol], &[Unavailable]),
+        (Does::noise(), &[Fault::Unavailable, Fault::Protocol, open], &[Unavailable]),
         (
             Does::Garbage(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()),
-            &[Fault::Protocol, Fault::Unavailable, Fault::Server],
+            &[Fault::Protocol, Fault::Unavailable, Fault::Server, open],
             &[Unavailable, Refused],
         ),
-        (Does::Close, &[Fault::Unavailable], &[Unavailable]),
-        (Does::HelloThenClose, &[Fault::Unavailable], &[Unavailable]),
+        (Does::Close, &[Fault::Unavailable, open], &[Unavailable]),
+        (Does::HelloThenClose, &[Fault::Unavailable, open], &[Unavailable]),
         (
             Does::HelloThen(Vec::new()),
-            &[Fault::Timeout, Fault::Unavailable],
+            &[Fault::Timeout, Fault::Unavailable, open],
             &[Timeout, Unavailable],
         ),
     ];
@@ -235,7 +255,8 @@ async fn a_server_that_answers_numbers_to_everything() {
     let server = FaultyServer::start(Does::integers());
     let logs = Logs::capture();
     let cache = Cache::connect(&server.url()).await.unwrap();
-    assert_bypasses(&cache, &[Fault::Protocol, Fault::Unavailable], "integers").await;
+    assert_bypasses(&cache, &[Fault::Protocol, Fault::Unavailable, Fault::CircuitOpen], "integers")
+        .await;
     assert!(cache.stats().total.errors[&Fault::Protocol] > 0);
     assert_said_once(&logs, "integers");
 }
@@ -247,7 +268,8 @@ async fn a_server_that_is_silent_from_the_beginning() {
     let (logs, start) = (Logs::capture(), Instant::now());
     let cache = Cache::connect(&server.url()).await.unwrap();
     assert!(start.elapsed() < RECOVERY, "{:?}", start.elapsed());
-    assert_bypasses(&cache, &[Fault::Timeout, Fault::Unavailable], "silent").await;
+    assert_bypasses(&cache, &[Fault::Timeout, Fault::Unavailable, Fault::CircuitOpen], "silent")
+        .await;
     assert_said_once(&logs, "silent");
 }
 
@@ -266,6 +288,8 @@ async fn a_server_that_is_full() {
             keys.any(|n| server.try_cmd(&["SET", &format!("{size} {n}"), &filling]).is_err());
         assert!(full, "the control: a plain SET is refused");
     }
+    // What the server itself frees meanwhile makes no room.
+    server.cmd(&["CONFIG", "SET", "maxmemory", "1mb"]);
 
     let (logs, before, start) = (Logs::capture(), cache.stats().total, Instant::now());
     for n in 100..100 + CALLS {
@@ -286,6 +310,7 @@ async fn a_server_that_is_full() {
     })
     .await;
     server.cmd(&["FLUSHALL"]);
+    server.cmd(&["CONFIG", "SET", "maxmemory", "8mb"]);
     assert_recovers_and_says_so(&cache, &logs).await;
 }
 
@@ -294,7 +319,7 @@ async fn a_server_that_asks_for_a_password() {
     let server = RedisServer::start_with(&["--requirepass", "sesame"]);
     let logs = Logs::capture();
     let cache = Cache::connect(&server.url()).await.unwrap();
-    assert_bypasses(&cache, &[Fault::Auth], "no password").await;
+    assert_bypasses(&cache, &[Fault::Auth, Fault::CircuitOpen], "no password").await;
     assert_said_once(&logs, "no password");
     assert!(logs.contains(Level::WARN, "auth"), "{:?}", logs.lines());
     assert_cannot_invalidate(&cache, &[ErrorKind::Unavailable], "no password").await;
@@ -309,12 +334,10 @@ async fn a_password_that_changes_under_way() {
     assert_recovers(&cache).await;
     server.cmd(&["ACL", "SETUSER", "shop", "resetpass", ">changed"]);
     server.cmd(&["CLIENT", "KILL", "USER", "shop"]);
-    assert_bypasses(&cache, &[Fault::Auth, Fault::Unavailable], "changed").await;
-    eventually(RECOVERY, || async {
-        call(&cache, 5).await;
-        errors(&cache.stats().total, &[Fault::Auth]) > 0
-    })
-    .await;
+    assert_bypasses(&cache, &[Fault::Auth, Fault::Unavailable, Fault::CircuitOpen], "changed")
+        .await;
+    // Calls that are answered before the next attempt to connect say so, then the health does.
+    eventually(RECOVERY, || async { cache.health().cause == Some(Fault::Auth) }).await;
     server.cmd(&["ACL", "SETUSER", "shop", "resetpass", ">sesame"]);
     assert_recovers(&cache).await;
 }
@@ -366,6 +389,105 @@ async fn a_server_that_goes_while_the_body_runs() {
     server.restart();
     assert_recovers(&cache).await;
     assert_eq!(cache.get::<i32>("killed").await.unwrap(), None);
+}
+
+/// Writes are refused from the middle of a load on: its holder can neither store a value nor give
+/// its lease up. Nobody waits for that, and it is given up as soon as it can be.
+#[tokio::test]
+async fn a_lease_that_cannot_be_given_up() {
+    let server = RedisServer::start();
+    let refuse = |refused: bool| {
+        server.cmd(&["CONFIG", "SET", "min-replicas-to-write", if refused { "1" } else { "0" }]);
+    };
+    let cache = Cache::connect(&server.url()).await.unwrap();
+    let other = Cache::connect(&server.url()).await.unwrap();
+    let load = || async {
+        refuse(true);
+        Ok::<_, String>(7)
+    };
+    assert_eq!(cache.get_or_load("stuck", MINUTE, load).await, Ok(7));
+    assert!(errors(&cache.stats().total, &[Fault::ReadOnly]) >= 1);
+    let stands = || server.int(&["PTTL", "cache:stuck"]) > 0;
+    assert!(stands(), "the control: the lease is there");
+    let start = Instant::now();
+    for cache in [&cache, &other] {
+        let loaded = cache.get_or_load("stuck", MINUTE, || async { Ok::<_, String>(8) }).await;
+        assert_eq!(loaded, Ok(8));
+    }
+    assert!(stands(), "they did not wait for its end");
+    assert!(errors(&other.stats().total, &[Fault::ReadOnly]) >= 1, "{}", other.stats());
+    refuse(false);
+    eventually(LEASE, || async { !stands() }).await;
+    assert!(start.elapsed() < LEASE, "it ended by itself: {:?}", start.elapsed());
+}
+
+/// The same for a lease whose taker never learnt that it has it.
+#[tokio::test]
+async fn a_lease_that_nobody_knows_of_and_that_cannot_be_given_up() {
+    let server = RedisServer::start();
+    let refuse = |refused: bool| {
+        server.cmd(&["CONFIG", "SET", "min-replicas-to-write", if refused { "1" } else { "0" }]);
+    };
+    let proxy = Proxy::to(server.port());
+    // The answer is not late, it is lost.
+    let cache = Cache::builder().url(proxy.url()).lookup_deadline(MINUTE).build().await.unwrap();
+    assert_recovers(&cache).await;
+    proxy.set(Wire::Delay(MINUTE));
+    let stands = || server.int(&["EXISTS", &format!("cache:{}", next::key(10))]) == 1;
+    let start = Instant::now();
+    let lost = async {
+        eventually(RECOVERY, || async { stands() }).await;
+        refuse(true);
+        proxy.set(Wire::CutReply(0));
+    };
+    tokio::join!(call(&cache, 10), lost);
+    let refused = || server.text(&["INFO", "errorstats"]).unwrap().contains("NOREPLICAS");
+    eventually(RECOVERY, || async { refused() }).await;
+    refuse(false);
+    eventually(LEASE, || async { !stands() }).await;
+    assert!(start.elapsed() < LEASE, "it ended by itself: {:?}", start.elapsed());
+}
+
+/// When a body has begun, and when it may go on.
+#[derive(Default)]
+struct Gate {
+    began: tokio::sync::Notify,
+    opened: tokio::sync::Notify,
+}
+
+#[cache_result(ttl = 60, skip(gate))]
+async fn failing(gate: &Gate) -> Result<u64, String> {
+    gate.began.notify_one();
+    gate.opened.notified().await;
+    Err("no".to_owned())
+}
+
+/// Those who share another's error get it once its lease was given up; where that cannot be they
+/// are not kept for longer than a commit may take.
+#[tokio::test]
+async fn an_error_that_is_shared_while_the_server_goes_away() {
+    let server = RedisServer::start();
+    let cache = Cache::connect(&server.url()).await.unwrap();
+    let gate = Gate::default();
+    let follower = async {
+        gate.began.notified().await;
+        let halting = async {
+            // Until it waits for the call before it, which nobody tells.
+            tokio::time::sleep(SHORT).await;
+            server.stop();
+            // For it, and for itself where it must run its own body.
+            gate.opened.notify_one();
+            let start = Instant::now();
+            gate.began.notified().await;
+            gate.opened.notify_one();
+            start.elapsed()
+        };
+        tokio::join!(failing(&gate), halting)
+    };
+    let (led, (followed, waited)) =
+        scope(cache.clone(), async { tokio::join!(failing(&gate), follower) }).await;
+    assert_eq!((led, followed), (Err("no".to_owned()), Err("no".to_owned())));
+    assert!(waited < Duration::from_secs(3), "{waited:?}");
 }
 
 #[test]
@@ -497,4 +619,32 @@ async fn a_password_is_never_shown() {
     shown += &format!("{:?}", logs.lines());
     assert!(!logs.lines().is_empty());
     assert!(!shown.contains("sesame"), "{shown}");
+}
+
+/// A user whose rules cover the entries and not the tags, as `~cache:*` does: what has no tags is
+/// cached all the same.
+#[tokio::test]
+async fn a_user_who_may_not_read_tags() {
+    #[cache_result(ttl = 60, tags = ["numbers"])]
+    async fn tagged(n: u64) -> u64 {
+        n + 2
+    }
+
+    let server = RedisServer::start();
+    server.cmd(&["ACL", "SETUSER", "shop", "on", ">sesame", "~cache:*", "&*", "+@all"]);
+    let url = format!("redis://shop:sesame@127.0.0.1:{}", server.port());
+    let cache = patient::builder(&url).build().await.unwrap();
+    call(&cache, 1).await;
+    for n in 0..CALLS {
+        assert_eq!(scope(cache.clone(), tagged(n)).await, n + 2);
+        call(&cache, 1).await;
+    }
+    let total = cache.stats().total;
+    assert_eq!((total.hits(), total.bypasses), (CALLS, CALLS), "{total}");
+    assert_eq!(total.errors.iter().collect::<Vec<_>>(), [(&Fault::Forbidden, &CALLS)], "{total}");
+    let health = cache.health();
+    assert_ne!(health.state, HealthState::Bypass, "{health}");
+    assert_eq!(health.circuit_opened, 0, "{health}");
+    eventually(RECOVERY, || async { server.keys().len() == 1 }).await;
+    assert_eq!(server.keys(), [format!("cache:{}", next::key(1))], "and no lease");
 }

@@ -14,7 +14,7 @@ use super::patient::{self, LONG, on_each_store};
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A database of one row, whose reads can be held up between reading and answering.
-struct Database {
+pub(super) struct Database {
     row: AtomicU64,
     reads: AtomicU64,
     /// One permit for each read that was begun.
@@ -24,7 +24,7 @@ struct Database {
 }
 
 impl Database {
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             row: AtomicU64::new(1),
             reads: AtomicU64::new(0),
@@ -33,7 +33,7 @@ impl Database {
         })
     }
 
-    async fn read(&self) -> u64 {
+    pub(super) async fn read(&self) -> u64 {
         let row = self.row.load(Ordering::SeqCst);
         self.reads.fetch_add(1, Ordering::SeqCst);
         self.begun.add_permits(1);
@@ -41,19 +41,19 @@ impl Database {
         row
     }
 
-    fn write(&self, row: u64) {
+    pub(super) fn write(&self, row: u64) {
         self.row.store(row, Ordering::SeqCst);
     }
 
-    async fn a_read_has_begun(&self) {
+    pub(super) async fn a_read_has_begun(&self) {
         self.begun.acquire().await.unwrap().forget();
     }
 
-    fn let_one_answer(&self) {
+    pub(super) fn let_one_answer(&self) {
         self.answers.add_permits(1);
     }
 
-    fn let_all_answer(&self) {
+    pub(super) fn let_all_answer(&self) {
         self.answers.add_permits(1000);
     }
 }

@@ -1,13 +1,20 @@
 //! Integration tests, by behaviour.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod batch;
+mod breaker;
 mod connection;
 mod examples;
 mod failure;
 mod fencing;
+mod flight;
+mod freshness;
 mod garbage;
 mod keys;
+mod learned;
 mod patient;
 mod protocol;
 mod shapes;
 mod stats;
+mod tags;
+mod zombies;

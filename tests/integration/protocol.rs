@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use cached_runtime::{Cache, Policy, cache_result, scope, scope_sync};
-use cached_tests::RedisServer;
+use cached_runtime::{Cache, Policy, cache_invalidate, cache_result, scope, scope_sync};
+use cached_tests::{Proxy, RedisServer};
 use redis::Value;
 
 use super::patient;
@@ -40,8 +40,10 @@ fn commands(expected: &[(&str, u64)]) -> BTreeMap<String, u64> {
     expected.iter().map(|&(name, calls)| (name.to_owned(), calls)).collect()
 }
 
-/// The script's own `GET` and `SET` are counted by the server as well.
-const MISS: &[(&str, u64)] = &[("evalsha", 1), ("get", 1), ("set", 2)];
+const PEEK: [(&str, u64); 2] = [("get", 1), ("pttl", 1)];
+
+/// What the script does is counted by the server as well.
+const MISS: &[(&str, u64)] = &[("evalsha", 1), ("get", 1), ("publish", 1), ("set", 2)];
 
 #[tokio::test]
 async fn each_kind_of_call_costs_what_is_promised() {
@@ -49,12 +51,12 @@ async fn each_kind_of_call_costs_what_is_promised() {
     let cache = patient::cache(&server).await;
     scope(cache.clone(), async {
         let first = cost(&server, double(0)).await;
-        let by_text = [("eval", 1), ("evalsha", 1), ("get", 1), ("set", 2)];
+        let by_text = [("eval", 1), ("evalsha", 1), ("get", 1), ("publish", 1), ("set", 2)];
         assert_eq!(first, commands(&by_text), "the server has to learn the script");
         assert_eq!(cost(&server, double(21)).await, commands(MISS), "miss");
         assert_eq!(cost(&server, double(21)).await, commands(&[("set", 1)]), "hit");
-        assert_eq!(cost(&server, double::peek(21)).await, commands(&[("get", 1)]), "peek");
-        assert_eq!(cost(&server, double::peek(99)).await, commands(&[("get", 1)]), "peek");
+        assert_eq!(cost(&server, double::peek(21)).await, commands(&PEEK), "peek");
+        assert_eq!(cost(&server, double::peek(99)).await, commands(&PEEK), "peek");
         assert_eq!(cost(&server, double::put(3, &6)).await, commands(&[("set", 1)]), "put");
         assert_eq!(cost(&server, double::refresh(21)).await, commands(MISS), "refresh");
         assert_eq!(cost(&server, double::uncached(21)).await, commands(&[]), "uncached");
@@ -75,7 +77,7 @@ async fn each_kind_of_call_costs_what_is_promised() {
 async fn what_is_not_stored_gives_up_its_lease() {
     let server = RedisServer::start();
     let cache = patient::cache(&server).await;
-    let release = commands(&[("del", 1), ("evalsha", 1), ("get", 1), ("set", 1)]);
+    let release = commands(&[("del", 1), ("evalsha", 1), ("get", 1), ("publish", 1), ("set", 1)]);
     scope(cache.clone(), async {
         let failing = async || {
             even(0).await.unwrap_err();
@@ -108,7 +110,7 @@ fn sync_functions_cost_the_same() {
         }
         server.reset_stats();
         assert_eq!(triple::peek(7).unwrap(), Some(21));
-        assert_eq!(server.command_calls(), commands(&[("get", 1)]));
+        assert_eq!(server.command_calls(), commands(&PEEK));
         server.reset_stats();
         triple::invalidate(7).unwrap();
         assert_eq!(server.command_calls(), commands(&[("del", 1)]));
@@ -160,6 +162,142 @@ async fn the_lease_stands_in_the_key() {
         })
         .await;
     assert_eq!(loaded, Ok(1));
+}
+
+/// The table of the protocol: round trips, counted on the wire, and commands, counted at the
+/// server with those that scripts call.
+mod round_trips {
+    use super::*;
+
+    #[cache_result(ttl = 60, tags = ["row:{n}", "rows"])]
+    async fn tagged(n: u64) -> u64 {
+        n
+    }
+    #[cache_result(ttl = 60, stale_while_revalidate = 60)]
+    async fn ageing(n: u64) -> u64 {
+        n
+    }
+    #[cache_result(ttl = 60, tags = ["row:{n}", "rows"], stale_if_error = 60)]
+    async fn tagged_and_ageing(n: u64) -> u64 {
+        n
+    }
+    #[cache_invalidate(double(n), tagged(n), tags = ["row:{n}", "rows"])]
+    async fn update(n: u64) -> u64 {
+        n
+    }
+
+    struct Wire {
+        server: RedisServer,
+        proxy: Proxy,
+    }
+
+    impl Wire {
+        async fn cost<T>(&self, call: impl Future<Output = T>) -> (usize, BTreeMap<String, u64>) {
+            let before = self.proxy.round_trips();
+            let commands = cost(&self.server, call).await;
+            (self.proxy.round_trips() - before, commands)
+        }
+    }
+
+    /// A cache behind a wire, both with nothing to learn any more.
+    async fn warm() -> (Wire, Cache) {
+        let server = RedisServer::start();
+        let wire = Wire { proxy: Proxy::to(server.port()), server };
+        let cache = patient::builder(&wire.proxy.url()).build().await.unwrap();
+        scope(cache.clone(), async {
+            tagged_and_ageing(0).await;
+            update(0).await;
+        })
+        .await;
+        wire.server.cmd(&["FLUSHALL"]);
+        (wire, cache)
+    }
+
+    #[tokio::test]
+    async fn of_plain_calls() {
+        let (wire, cache) = warm().await;
+        scope(cache.clone(), async {
+            assert_eq!(wire.cost(double(21)).await, (2, commands(MISS)), "miss");
+            assert_eq!(wire.cost(double(21)).await, (1, commands(&[("set", 1)])), "hit");
+            assert_eq!(wire.cost(double::peek(21)).await, (1, commands(&PEEK)), "peek");
+            let put = wire.cost(double::put(3, &6)).await;
+            assert_eq!(put, (1, commands(&[("set", 1)])), "put");
+            assert_eq!(wire.cost(double::refresh(21)).await, (2, commands(MISS)), "refresh");
+            assert_eq!(wire.cost(double::uncached(21)).await, (0, commands(&[])), "uncached");
+            let one = commands(&[("del", 1)]);
+            assert_eq!(wire.cost(double::invalidate(21)).await, (1, one), "invalidate");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn of_calls_with_stale_windows() {
+        let (wire, cache) = warm().await;
+        scope(cache, async {
+            let (trips, miss) = wire.cost(ageing(1)).await;
+            assert_eq!((trips, miss["set"], miss["evalsha"]), (2, 2, 1), "miss: {miss:?}");
+            let hit = commands(&[("pttl", 1), ("set", 1)]);
+            assert_eq!(wire.cost(ageing(1)).await, (1, hit), "hit");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn of_calls_with_tags() {
+        let (wire, cache) = warm().await;
+        scope(cache.clone(), async {
+            let (trips, first) = wire.cost(tagged(1)).await;
+            let told = (trips, first["mget"], first["evalsha"]);
+            assert_eq!(told, (3, 1, 1), "the first miss of its tags: {first:?}");
+            assert_eq!(first["set"], 4, "the lookup, two versions, the value: {first:?}");
+            let (trips, one_new) = wire.cost(tagged(2)).await;
+            let told = (trips, one_new["mget"], one_new["set"]);
+            assert_eq!(told, (3, 1, 3), "one tag of two is new: {one_new:?}");
+            // The entry goes, and its tags stay.
+            tagged::invalidate(1).await.unwrap();
+            let (trips, miss) = wire.cost(tagged(1)).await;
+            assert_eq!((trips, miss["mget"], miss["set"]), (2, 1, 2), "miss: {miss:?}");
+            let hit = commands(&[("mget", 1), ("set", 1)]);
+            assert_eq!(wire.cost(tagged(1)).await, (1, hit), "hit");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn of_calls_with_both() {
+        let (wire, cache) = warm().await;
+        scope(cache, async {
+            let (trips, first) = wire.cost(tagged_and_ageing(1)).await;
+            assert_eq!((trips, first["set"]), (3, 4), "{first:?}");
+            let hit = commands(&[("mget", 1), ("pttl", 1), ("set", 1)]);
+            assert_eq!(wire.cost(tagged_and_ageing(1)).await, (1, hit), "hit");
+        })
+        .await;
+    }
+
+    /// However many entries carry the tag.
+    #[tokio::test]
+    async fn of_invalidations() {
+        let (wire, cache) = warm().await;
+        scope(cache.clone(), async {
+            for n in 0..20 {
+                tagged(n).await;
+            }
+            let one = || (1, commands(&[("del", 1)]));
+            assert_eq!(wire.cost(cache.invalidate_tag("rows")).await, one(), "one tag");
+            for n in 0..20 {
+                assert_eq!(tagged::peek(n).await.unwrap(), None);
+            }
+            let several = cache.invalidate_tags(["rows", "row:1", "row:2"]);
+            assert_eq!(wire.cost(several).await, one(), "several tags");
+            tagged(1).await;
+            double(1).await;
+            assert_eq!(wire.cost(update(1)).await, one(), "two keys and two tags");
+            assert_eq!(tagged::peek(1).await.unwrap(), None);
+            assert_eq!(double::peek(1).await.unwrap(), None);
+        })
+        .await;
+    }
 }
 
 mod ttl {

@@ -29,6 +29,9 @@ pub enum Wire {
     /// Swallows what either side sends and closes nothing. What was swallowed
     /// stays lost when the wire passes again.
     BlackHole,
+    /// Keeps what clients send, in its order, until the wire is set anew: then it
+    /// arrives, also where the client has gone meanwhile. Replies pass.
+    HoldRequests,
     /// Refuses new connections; those that are open pass.
     Refuse,
 }
@@ -56,11 +59,14 @@ struct Shared {
     state: Mutex<State>,
     changed: Condvar,
     accepted: AtomicUsize,
+    trips: AtomicUsize,
     links: Mutex<Vec<Weak<Link>>>,
 }
 
 struct State {
     wire: Wire,
+    /// Connections with requests that are held.
+    holding: usize,
     ended: bool,
 }
 
@@ -70,6 +76,9 @@ struct Link {
     server: TcpStream,
     /// The client was told that no more replies come; they are dropped.
     half_closed: AtomicBool,
+    /// A reply was passed on since the last request: the next one is a round
+    /// trip of its own.
+    answered: AtomicBool,
 }
 
 /// A piece of a reply, and when it arrived.
@@ -84,9 +93,10 @@ impl Proxy {
         let own = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             upstream: port,
-            state: Mutex::new(State { wire: Wire::Pass, ended: false }),
+            state: Mutex::new(State { wire: Wire::Pass, holding: 0, ended: false }),
             changed: Condvar::new(),
             accepted: AtomicUsize::new(0),
+            trips: AtomicUsize::new(0),
             links: Mutex::default(),
         });
         let acceptor = shared.accept(listener);
@@ -144,6 +154,20 @@ impl Proxy {
     pub fn connections(&self) -> usize {
         self.shared.accepted.load(Ordering::SeqCst)
     }
+
+    /// How many connections have requests that [`Wire::HoldRequests`] holds.
+    #[must_use]
+    pub fn holding(&self) -> usize {
+        self.shared.state().holding
+    }
+
+    /// How many round trips there were so far: how often something was sent by
+    /// a client that had got a reply since it last sent. What is sent without
+    /// waiting for replies, a pipeline, is one.
+    #[must_use]
+    pub fn round_trips(&self) -> usize {
+        self.shared.trips.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for Proxy {
@@ -175,7 +199,8 @@ impl Shared {
             return;
         };
         let _ = server.set_nodelay(true);
-        let link = Arc::new(Link { client, server, half_closed: AtomicBool::new(false) });
+        let (half_closed, answered) = (AtomicBool::new(false), AtomicBool::new(true));
+        let link = Arc::new(Link { client, server, half_closed, answered });
         let mut links = lock(&self.links);
         links.retain(|link| link.strong_count() > 0);
         links.push(Arc::downgrade(&link));
@@ -204,6 +229,10 @@ impl Shared {
         let (mut from, mut to) = (&link.client, &link.server);
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if link.answered.swap(false, Ordering::SeqCst) {
+                self.trips.fetch_add(1, Ordering::SeqCst);
+            }
+            self.wait_while_held();
             if self.state().wire != Wire::BlackHole && to.write_all(&buffer[..length]).is_err() {
                 self.wait_out_black_hole();
                 return link.close();
@@ -220,12 +249,14 @@ impl Shared {
             match self.wire_at(arrived) {
                 Wire::BlackHole => continue,
                 Wire::CutReply(after) => left = Some(after),
-                Wire::Pass | Wire::Delay(_) | Wire::Refuse => {}
+                Wire::Pass | Wire::Delay(_) | Wire::HoldRequests | Wire::Refuse => {}
             }
             if let Some(left) = &mut left {
                 bytes.truncate(*left);
                 *left -= bytes.len();
             }
+            // Before the client can have read it.
+            link.answered.store(true, Ordering::SeqCst);
             let lost = to.write_all(&bytes).is_err() && !link.half_closed.load(Ordering::SeqCst);
             if lost || left == Some(0) {
                 return link.close();
@@ -253,6 +284,19 @@ impl Shared {
             state.wire = Wire::Pass;
         }
         wire
+    }
+
+    fn wait_while_held(&self) {
+        let mut state = self.state();
+        if state.wire != Wire::HoldRequests {
+            return;
+        }
+        state.holding += 1;
+        while state.wire == Wire::HoldRequests && !state.ended {
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.holding -= 1;
     }
 
     fn wait_out_black_hole(&self) {

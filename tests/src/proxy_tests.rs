@@ -157,6 +157,63 @@ fn a_black_hole_can_pass_again() {
 }
 
 #[test]
+fn holds_requests_and_delivers_them_later() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let mut stream = connect(&proxy);
+    ping(&mut stream).unwrap();
+    proxy.set(Wire::HoldRequests);
+    stream.write_all(b"APPEND a 1\r\n").unwrap();
+    eventually_blocking(LONG, || proxy.holding() == 1);
+    stream.write_all(b"APPEND a 2\r\n").unwrap();
+    assert!(is_silent(&mut stream));
+    assert!(server.keys().is_empty());
+    proxy.set(Wire::Pass);
+    let mut replies = String::new();
+    while replies.len() < ":1\r\n:2\r\n".len() {
+        replies += &read(&mut stream).unwrap();
+    }
+    assert_eq!((replies.as_str(), proxy.holding()), (":1\r\n:2\r\n", 0));
+    assert_eq!(server.text(&["GET", "a"]).as_deref(), Some("12"));
+}
+
+#[test]
+fn delivers_what_it_held_for_a_client_that_has_gone() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let mut stream = connect(&proxy);
+    ping(&mut stream).unwrap();
+    proxy.set(Wire::HoldRequests);
+    for key in ["a", "b"] {
+        stream.write_all(format!("SET {key} 1\r\n").as_bytes()).unwrap();
+        eventually_blocking(LONG, || proxy.holding() == 1);
+    }
+    drop(stream);
+    assert!(server.keys().is_empty());
+    proxy.set(Wire::Pass);
+    eventually_blocking(LONG, || server.keys() == ["a", "b"]);
+}
+
+#[test]
+fn counts_round_trips_and_not_commands() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let mut stream = connect(&proxy);
+    for trips in 1..=3 {
+        ping(&mut stream).unwrap();
+        assert_eq!(proxy.round_trips(), trips);
+    }
+    stream.write_all(b"PING\r\nPING\r\n").unwrap();
+    let mut replies = 0;
+    while replies < 2 * "+PONG\r\n".len() {
+        replies += read(&mut stream).unwrap().len();
+    }
+    assert_eq!(proxy.round_trips(), 4, "a pipeline is one");
+    ping(&mut connect(&proxy)).unwrap();
+    assert_eq!(proxy.round_trips(), 5, "another connection's are counted too");
+}
+
+#[test]
 fn refuses_new_connections_and_accepts_again() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
