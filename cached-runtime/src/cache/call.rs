@@ -130,7 +130,13 @@ impl<'a> Call<'a> {
                 }
                 Joined::Cycle => return Entered::Load(self.alone(Fill::Unfenced)),
                 Joined::Follower(follower) => {
-                    if let Some(entered) = Box::pin(self.follow(follower)).await {
+                    let entered = if self.waits_without_limit() {
+                        let told = follower.await;
+                        self.told(told)
+                    } else {
+                        Box::pin(self.follow(follower)).await
+                    };
+                    if let Some(entered) = entered {
                         return entered;
                     }
                 }
@@ -158,7 +164,14 @@ impl<'a> Call<'a> {
         *self.since.get_or_insert_with(Instant::now)
     }
 
-    /// Waits for the leader; `None` where it is to be joined anew.
+    /// Whether a leader is waited for however long it takes, as is the rule.
+    fn waits_without_limit(&self) -> bool {
+        let Ageing { soft_timeout, load_timeout, .. } = self.wants.ageing;
+        soft_timeout.is_none() && load_timeout.is_none() && !inside() && !io::blocks_a_runtime()
+    }
+
+    /// Waits for the leader, for as long as this call may wait; `None` where it is to be joined
+    /// anew.
     async fn follow(&mut self, mut follower: Follower<Fill, Shared>) -> Option<Entered> {
         let waited = self.since().elapsed();
         // A body that waits for another's load may be what that one waits for, in another process;
@@ -180,15 +193,23 @@ impl<'a> Call<'a> {
             return Some(Entered::TimedOut);
         }
         match told {
-            Some(Told::Outcome(shared)) => Some(Entered::Shared(shared)),
-            Some(Told::Released) | None => Some(Entered::Load(self.alone(Fill::Unfenced))),
-            Some(Told::Again) => None,
-            Some(Told::Lead(leader, None)) => {
+            Some(told) => self.told(told),
+            None => Some(Entered::Load(self.alone(Fill::Unfenced))),
+        }
+    }
+
+    /// What the leader said; `None` where it is to be joined anew.
+    fn told(&mut self, told: Told<Fill, Shared>) -> Option<Entered> {
+        match told {
+            Told::Outcome(shared) => Some(Entered::Shared(shared)),
+            Told::Released => Some(Entered::Load(self.alone(Fill::Unfenced))),
+            Told::Again => None,
+            Told::Lead(leader, None) => {
                 leader.close();
                 self.leader = Some(leader);
                 Some(Entered::Look)
             }
-            Some(Told::Lead(leader, Some(fill))) => {
+            Told::Lead(leader, Some(fill)) => {
                 self.leader = Some(leader);
                 Some(Entered::Load(self.load(fill)))
             }
