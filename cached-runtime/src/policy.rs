@@ -107,11 +107,11 @@ impl Age {
         self.ttl.saturating_add(self.stale).saturating_sub(self.remaining)
     }
 
-    /// Until its ttl ends; `Err` with the time since.
+    /// Until its ttl ends; `Err` with the time since. What is not kept beyond its ttl is good for as
+    /// long as it is there, the last fraction of a millisecond included.
     fn fresh_for(&self) -> Result<Duration, Duration> {
-        self.remaining
-            .checked_sub(self.stale)
-            .filter(|left| !left.is_zero())
+        let left = self.remaining.checked_sub(self.stale);
+        left.filter(|left| !left.is_zero() || self.stale.is_zero())
             .ok_or_else(|| self.stale.saturating_sub(self.remaining))
     }
 }
@@ -263,6 +263,12 @@ mod tests {
         let instant = Age { load_time: Duration::ZERO, ..aged(501) };
         let ageing = Ageing { early_refresh: Some(1.0), ..Ageing::default() };
         assert_eq!(freshness(&instant, &ageing, 0.999), Freshness::Fresh, "nothing to gain");
+    }
+
+    #[test]
+    fn what_is_not_kept_beyond_its_ttl_is_fresh_while_it_is_there() {
+        let last = Age { stale: Duration::ZERO, ..aged(0) };
+        assert_eq!(freshness(&last, &Ageing::default(), 0.5), Freshness::Fresh);
     }
 
     #[test]
