@@ -20,7 +20,7 @@ use crate::function::Function;
 use crate::io;
 use crate::key::Key;
 use crate::policy::{Ageing, SingleFlight};
-use crate::store::{Asked, Failure, Hold, Looked, Sight, Spot};
+use crate::store::{Asked, Captured, Failure, Hold, Looked, Sight, Spot};
 use crate::token::{self, Token};
 
 mod resolve;
@@ -118,44 +118,41 @@ impl<'a> Call<'a> {
 
     /// Joins the entry's flight, or begins one.
     pub(crate) async fn enter(&mut self) -> Entered {
-        // What is not to be used is not looked at, and a load under way may be older still.
-        if self.wants.flight == SingleFlight::Off || self.usable().is_err() {
-            return Entered::Look;
-        }
         loop {
-            match self.cache.in_flight().flights.join(self.id) {
-                Joined::Leader(leader) => {
-                    self.leader = Some(leader);
-                    return Entered::Look;
-                }
-                Joined::Cycle => return Entered::Load(self.alone(Fill::Unfenced)),
-                Joined::Follower(follower) => {
-                    let entered = if self.waits_without_limit() {
-                        let told = follower.await;
-                        self.told(told)
-                    } else {
-                        Box::pin(self.follow(follower)).await
-                    };
-                    if let Some(entered) = entered {
-                        return entered;
-                    }
-                }
+            let follower = match self.join() {
+                Ok(entered) => return entered,
+                Err(follower) => follower,
+            };
+            let entered = if self.waits_without_limit() {
+                let told = follower.await;
+                self.told(told)
+            } else {
+                Box::pin(self.follow(follower)).await
+            };
+            if let Some(entered) = entered {
+                return entered;
             }
         }
     }
 
     /// As [`enter`](Self::enter), without waiting: `None` where another leads.
     pub(super) fn enter_now(&mut self) -> Option<Entered> {
-        if self.wants.flight == SingleFlight::Off {
-            return Some(Entered::Look);
+        self.join().ok()
+    }
+
+    /// `Err` with a place behind the leader, where another leads.
+    fn join(&mut self) -> Result<Entered, Follower<Fill, Shared>> {
+        // What is not to be used is not looked at, and a load under way may be older still.
+        if self.wants.flight == SingleFlight::Off || self.usable().is_err() {
+            return Ok(Entered::Look);
         }
         match self.cache.in_flight().flights.join(self.id) {
             Joined::Leader(leader) => {
                 self.leader = Some(leader);
-                Some(Entered::Look)
+                Ok(Entered::Look)
             }
-            Joined::Cycle => Some(Entered::Load(self.alone(Fill::Unfenced))),
-            Joined::Follower(_) => None,
+            Joined::Cycle => Ok(Entered::Load(self.alone(Fill::Unfenced))),
+            Joined::Follower(follower) => Err(follower),
         }
     }
 
@@ -304,14 +301,17 @@ impl<'a> Call<'a> {
 
     /// Gives the lease that the last lookup took up, unless it is settled.
     pub(super) fn guard(&self) -> Lease {
-        let fence = Fence::lease(&self.token);
-        let hold = Hold { key: self.text(), spot: Spot::Entry, fence, tags: Arc::default() };
-        Lease::hold(self.cache, hold)
+        Lease::hold(self.cache, self.hold(Fence::lease(&self.token), Arc::default()))
     }
 
     /// Whether what is seen must still be completed by a trip before a body may start.
     pub(super) fn is_tagged(&self) -> bool {
         !self.wants.tags.is_empty()
+    }
+
+    /// The entry, for as long as `fence` holds there.
+    fn hold(&self, fence: Fence, tags: Arc<[Captured]>) -> Hold {
+        Hold { key: self.text(), spot: Spot::Entry, fence, tags }
     }
 
     fn text(&self) -> String {

@@ -24,6 +24,14 @@ pub(crate) struct Terms {
     pub(crate) stale: Duration,
 }
 
+impl Terms {
+    /// The ttl to store with; `None` where the value is not to be stored.
+    pub(super) fn drawn_ttl(&self) -> Option<Duration> {
+        let chance = if self.jitter > 0.0 { fastrand::f64() } else { 0.0 };
+        effective_ttl(self.ttl, self.jitter, chance)
+    }
+}
+
 /// Why a body runs: decides what is counted, and what a refused commit means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -72,8 +80,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         load_time: Duration,
     ) -> Ending {
         let Ok(key) = &self.key else { return Ending::Ended(None) };
-        let chance = if terms.jitter > 0.0 { fastrand::f64() } else { 0.0 };
-        let ttl = effective_ttl(terms.ttl, terms.jitter, chance).filter(|_| loading.is_fenced());
+        let ttl = terms.drawn_ttl().filter(|_| loading.is_fenced());
         if ttl.is_none() && !loading.is_joined() {
             return Ending::Ended(None);
         }

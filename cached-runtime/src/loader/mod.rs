@@ -22,7 +22,7 @@ mod verbs;
 pub(crate) use batch::Begun;
 pub(crate) use ending::{Ending, Outcome, Purpose, Terms};
 use read::Judged;
-pub(crate) use verbs::unusable;
+pub(crate) use verbs::{no_key, unusable};
 
 /// Function, key, tags, and the cache they are in.
 pub(crate) struct Loader<R: ShapeOf<N>, const N: u8> {

@@ -11,7 +11,6 @@ use crate::error::Error;
 use crate::fault::Fault;
 use crate::io::Task;
 use crate::key::{Key, KeyError};
-use crate::policy::effective_ttl;
 use crate::shape::ShapeOf;
 use crate::store::{Asked, Failure, Sight, Value};
 use crate::token::Token;
@@ -36,9 +35,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     pub(crate) fn put(&self, data: &R::Data, terms: Terms) -> Result<Task<()>, Error> {
         let what = "the value is not stored";
         let key = self.own_key(what)?;
-        let Terms { ttl, jitter, compress, stale } = terms;
-        let chance = if jitter > 0.0 { fastrand::f64() } else { 0.0 };
-        let Some(ttl) = effective_ttl(ttl, jitter, chance) else { return Ok(self.forget(key)) };
+        let Some(ttl) = terms.drawn_ttl() else { return Ok(self.forget(key)) };
+        let Terms { compress, stale, .. } = terms;
         let unwritten = Unwritten {
             content: Content::Value,
             fingerprint: self.function.fingerprint,
@@ -128,6 +126,10 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
 
 /// The error of a verb whose arguments make no key.
 pub(crate) fn unusable(error: &KeyError, what: &str) -> Error {
-    let why = format!("an argument cannot be serialised into a key: {error}");
-    Failure::new(Fault::Key, why).into_error(what)
+    no_key(error).into_error(what)
+}
+
+/// Why nothing is done where the arguments make no key.
+pub(crate) fn no_key(error: &KeyError) -> Failure {
+    Failure::new(Fault::Key, format!("an argument cannot be serialised into a key: {error}"))
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 use super::Current;
 use crate::cache::{Cache, not_invalidated};
 use crate::error::Error;
-use crate::fault::Fault;
 use crate::function::Function;
 use crate::io::Task;
 use crate::key::{Key, KeyBuilder, KeyError};
+use crate::loader::no_key;
 use crate::shape::{Fallible, Kept, Kind, Opened, Probe, ShapeOf};
 use crate::store::Failure;
 
@@ -310,8 +310,7 @@ impl Named {
             Some((_, function)) => format!("{}:?", function.segment),
             None => "?".to_owned(),
         };
-        let why = format!("an argument cannot be serialised into a key: {error}");
-        (Self { what, owners: owner.into_iter().collect() }, Failure::new(Fault::Key, why))
+        (Self { what, owners: owner.into_iter().collect() }, no_key(error))
     }
 }
 

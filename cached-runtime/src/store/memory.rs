@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use lru::{DefaultHasher, LruCache};
 
-use super::{Asked, Captured, Hold, Looked, Preparation, Prepared, Sight, Spot, Value, glob};
+use super::{
+    Asked, Captured, Hold, Looked, Preparation, Prepared, Sight, Spot, TAG_MARGIN, Value, glob,
+};
 use crate::clock::Clock;
-use crate::entry;
+use crate::entry::{self, Fence};
 use crate::token::Token;
 
 const SHARDS: usize = 16;
@@ -18,8 +20,6 @@ const OVERHEAD: usize = 128;
 /// How long a tag's version lives at least. One that is gone makes its entries invalid, so it
 /// outlives the bodies that were started under it, which nothing here measures.
 const TAG_LIFE: Duration = Duration::from_secs(60 * 60);
-/// A tag outlives its entries by this much.
-const TAG_MARGIN: Duration = Duration::from_secs(5);
 
 /// Entries spread over shards by a seeded hash; each evicts the least recently used once its
 /// share of the capacity is full.
@@ -71,26 +71,24 @@ impl MemoryStore {
     }
 
     pub(crate) fn lookup(&self, asked: Asked<'_>, token: &Token) -> Sight {
-        let (looked, remaining) = {
-            let (mut shard, now) = (self.shard(asked.key), self.now());
-            match shard.live(asked.key, now) {
-                Some(slot) => (Looked::Present(slot.value.clone()), slot.remaining(now)),
-                None => {
-                    let lease = entry::lease(token).to_vec();
-                    shard.insert(asked.key, lease, None, self.inner.shard_capacity);
-                    (Looked::Leased, None)
-                }
-            }
-        };
-        Sight { looked, aged: asked.age, remaining, versions: self.versions(asked.tags) }
+        self.look(asked, |shard| {
+            let lease = entry::lease(token).to_vec();
+            shard.insert(asked.key, lease, None, self.inner.shard_capacity);
+            Looked::Leased
+        })
     }
 
     pub(crate) fn read(&self, asked: Asked<'_>) -> Sight {
+        self.look(asked, |_| Looked::Unleased(None))
+    }
+
+    /// What is there, or what `absent` makes of the shard where nothing is.
+    fn look(&self, asked: Asked<'_>, absent: impl FnOnce(&mut Shard) -> Looked) -> Sight {
         let (looked, remaining) = {
             let (mut shard, now) = (self.shard(asked.key), self.now());
             match shard.live(asked.key, now) {
                 Some(slot) => (Looked::Present(slot.value.clone()), slot.remaining(now)),
-                None => (Looked::Unleased(None), None),
+                None => (absent(&mut shard), None),
             }
         };
         Sight { looked, aged: asked.age, remaining, versions: self.versions(asked.tags) }
@@ -114,7 +112,7 @@ impl MemoryStore {
         let Preparation { key, seize, absent } = preparation;
         let seized = seize.as_ref().is_some_and(|(fence, token)| {
             let (mut shard, now) = (self.shard(key), self.now());
-            let holds = shard.live(key, now).is_some_and(|slot| fence.holds(&slot.value));
+            let holds = shard.holds(key, fence, now);
             if holds {
                 shard.insert(key, entry::lease(token).to_vec(), None, self.inner.shard_capacity);
             }
@@ -138,7 +136,7 @@ impl MemoryStore {
     pub(crate) fn commit(&self, hold: &Hold, value: Value) -> bool {
         let unchanged = self.unchanged(&hold.tags);
         let (mut shard, now) = (self.shard(&hold.key), self.now());
-        if !shard.live(&hold.key, now).is_some_and(|slot| hold.fence.holds(&slot.value)) {
+        if !shard.holds(&hold.key, &hold.fence, now) {
             return false;
         }
         if !unchanged {
@@ -195,7 +193,7 @@ impl MemoryStore {
     pub(crate) fn release(&self, hold: &Hold) -> bool {
         let unchanged = self.unchanged(&hold.tags);
         let (mut shard, now) = (self.spot(hold), self.now());
-        let holds = shard.live(&hold.key, now).is_some_and(|slot| hold.fence.holds(&slot.value));
+        let holds = shard.holds(&hold.key, &hold.fence, now);
         if holds {
             shard.remove(&hold.key);
         }
@@ -203,8 +201,7 @@ impl MemoryStore {
     }
 
     pub(crate) fn holds(&self, hold: &Hold) -> bool {
-        let (mut shard, now) = (self.spot(hold), self.now());
-        shard.live(&hold.key, now).is_some_and(|slot| hold.fence.holds(&slot.value))
+        self.spot(hold).holds(&hold.key, &hold.fence, self.now())
     }
 
     fn versions(&self, tags: &[String]) -> Vec<Option<Token>> {
@@ -273,6 +270,11 @@ impl Shard {
             return None;
         }
         self.entries.get(key)
+    }
+
+    /// Whether what stands under `key` is what the fence remembers.
+    fn holds(&mut self, key: &str, fence: &Fence, now: Duration) -> bool {
+        self.live(key, now).is_some_and(|slot| fence.holds(&slot.value))
     }
 
     fn insert(&mut self, key: &str, value: Vec<u8>, expires: Option<Duration>, capacity: usize) {

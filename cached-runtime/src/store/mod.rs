@@ -19,6 +19,9 @@ mod redis;
 pub(crate) use memory::MemoryStore;
 pub(crate) use redis::{Condition, Errands, Listening, RedisStore};
 
+/// A tag's version outlives the values that were stored under it by this much.
+const TAG_MARGIN: Duration = Duration::from_secs(5);
+
 /// Why an operation was not carried out: the reason to count, and a sentence.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
@@ -31,6 +34,11 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Self {
         Self { fault, message: message.into(), queued: false }
+    }
+
+    /// Of each of several operations.
+    pub(crate) fn of_each<T>(self, count: usize) -> Vec<Result<T, Self>> {
+        (0..count).map(|_| Err(self.clone())).collect()
     }
 
     /// The public error of a verb that could not do `what`.
@@ -71,12 +79,6 @@ pub(crate) struct Sight {
     pub(crate) remaining: Option<Duration>,
     /// Of the tags asked for, in their order; `None` for a tag that has none. Read after the rest.
     pub(crate) versions: Vec<Option<Token>>,
-}
-
-impl Sight {
-    pub(crate) fn of(looked: Looked) -> Self {
-        Self { looked, aged: false, remaining: None, versions: Vec::new() }
-    }
 }
 
 /// What stands under a key.
@@ -225,7 +227,7 @@ impl Store {
                 asked.iter().zip(tokens).map(|(&a, token)| Ok(store.lookup(a, token))).collect()
             }
             Self::Redis(store) => match self.refusal() {
-                Some(failure) => asked.iter().map(|_| Err(failure.clone())).collect(),
+                Some(failure) => failure.of_each(asked.len()),
                 None if store.live_here().is_some() => store.lookups(asked, tokens).await,
                 // Not up, or on no runtime that can hold a connection.
                 None => {
@@ -238,12 +240,10 @@ impl Store {
                         Ok(store.lookups(&asked.collect::<Vec<_>>(), &tokens).await)
                     };
                     let lookups = Task::pending(lookups).wait().await;
-                    lookups.unwrap_or_else(|failure| {
-                        (0..count).map(|_| Err(failure.clone())).collect()
-                    })
+                    lookups.unwrap_or_else(|failure| failure.of_each(count))
                 }
             },
-            Self::Off(failure) => asked.iter().map(|_| Err(failure.clone())).collect(),
+            Self::Off(failure) => failure.clone().of_each(asked.len()),
         }
     }
 

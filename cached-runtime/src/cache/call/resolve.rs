@@ -12,7 +12,7 @@ use super::{Call, Shared, Unserved};
 use crate::entry::{self, Fence};
 use crate::flight::inside;
 use crate::policy::SingleFlight;
-use crate::store::{Captured, Hold, Looked, Preparation, Prepared, Sight, Spot};
+use crate::store::{Captured, Hold, Looked, Preparation, Prepared, Sight};
 use crate::token::{self, Token};
 
 /// What is to be done where nothing was served at once.
@@ -119,17 +119,15 @@ impl Call<'_> {
             Looked::Present(bytes) => entry::fence_of(bytes),
             Looked::Unleased(_) | Looked::WrongType => return self.alone(Fill::Unfenced),
         };
-        let hold = |tags| Hold { key: self.text(), spot: Spot::Entry, fence: fence.clone(), tags };
         // Given up where what follows fails or is dropped.
-        let leased = sight.looked == Looked::Leased;
-        let lease = leased.then(|| Lease::hold(self.cache, hold(Arc::default())));
+        let lease = (sight.looked == Looked::Leased).then(|| self.guard());
         match self.cache.captured(self.wants.key, self.wants.tags, &sight.versions).await {
             Ok(tags) => match lease {
                 Some(lease) => {
                     lease.settled();
-                    self.alone(self.leased(hold(tags)))
+                    self.alone(self.leased(tags))
                 }
-                None => self.alone(Fill::Fenced { hold: hold(tags), lease: None }),
+                None => self.alone(Fill::Fenced { hold: self.hold(fence, tags), lease: None }),
             },
             Err(failure) => self.unasked(&failure),
         }
@@ -168,21 +166,14 @@ impl Call<'_> {
     /// what is there is of no use. The lease is taken already, or will be by the seizure, with this
     /// call's token.
     async fn prepared(&mut self, seize: Option<Fence>, versions: &[Option<Token>]) -> Outcome {
-        let fence = Fence::lease(&self.token);
-        let hold = |tags: Arc<[Captured]>| Hold {
-            key: self.text(),
-            spot: Spot::Entry,
-            fence: fence.clone(),
-            tags,
-        };
         let absent = absent(self.wants.tags, versions);
         if seize.is_none() && absent.is_empty() {
-            let fill = self.leased(hold(with_versions(self.wants.tags, versions, Vec::new())));
+            let fill = self.leased(with_versions(self.wants.tags, versions, Vec::new()));
             return Outcome::Load(self.load(fill));
         }
         // Given up where what follows fails or is dropped; after a failed seizure in case it was
         // carried out all the same.
-        let lease = Lease::hold(self.cache, hold(Arc::default()));
+        let lease = self.guard();
         let taken = seize.is_none();
         let seize = seize.map(|fence| (fence, self.token));
         let preparation = Preparation { key: self.text(), seize, absent };
@@ -193,7 +184,7 @@ impl Call<'_> {
                     // Another was faster.
                     return Outcome::Again;
                 }
-                let fill = self.leased(hold(with_versions(self.wants.tags, versions, given)));
+                let fill = self.leased(with_versions(self.wants.tags, versions, given));
                 Outcome::Load(self.load(fill))
             }
             Err(failure) => Outcome::Load(self.unasked(&failure)),
@@ -204,7 +195,7 @@ impl Call<'_> {
     async fn beside(&mut self, fence: Fence, versions: &[Option<Token>]) -> Outcome {
         let tags = with_versions(self.wants.tags, versions, Vec::new());
         let seen = fence.prefix.clone();
-        let hold = Hold { key: self.text(), spot: Spot::Entry, fence, tags };
+        let hold = self.hold(fence, tags);
         match self.cache.mark(&hold).await {
             Ok(Marked::Taken(lease)) => {
                 Outcome::Load(self.load(Fill::Fenced { hold, lease: Some(lease) }))
@@ -231,8 +222,7 @@ impl Call<'_> {
     pub(crate) fn renewing(&self, bytes: &[u8], versions: &[Option<Token>]) -> Option<Renewal> {
         let renewing = self.cache.background().refresh(self.id)?;
         let tags = with_versions(self.wants.tags, versions, Vec::new());
-        let fence = entry::fence_of(bytes);
-        Some(Renewal { hold: Hold { key: self.text(), spot: Spot::Entry, fence, tags }, renewing })
+        Some(Renewal { hold: self.hold(entry::fence_of(bytes), tags), renewing })
     }
 
     /// Waits until whoever loads is done, or has given up, or may have.
@@ -258,8 +248,9 @@ impl Call<'_> {
         Waited::LookAgain
     }
 
-    /// A lease of ours.
-    fn leased(&self, hold: Hold) -> Fill {
+    /// The lease that was taken with this call's token.
+    fn leased(&self, tags: Arc<[Captured]>) -> Fill {
+        let hold = self.hold(Fence::lease(&self.token), tags);
         let lease = Lease::hold(self.cache, hold.clone());
         Fill::Fenced { hold, lease: Some(lease) }
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::forced::{self, Slot, Taken};
 use super::super::options::{Failures, KeepErrors, KeepIf, NoErrors, Ttl, no_payload};
 use super::{Plan, Settings};
-use crate::cache::{Cache, Loading, Renewal, Shared};
+use crate::cache::{Loading, Renewal, Shared};
 use crate::coder::Coder;
 use crate::entry::Content;
 use crate::error::{Error, ErrorKind};
@@ -31,8 +31,6 @@ enum Start<R> {
     Uncached,
     /// Run the body, and do with its value what the loading says.
     Body(Box<Loading>, Purpose),
-    /// Whoever loads takes longer than a load may.
-    TimedOut,
 }
 
 impl<R, const N: u8, T, I, X> Plan<R, N, T, I, X>
@@ -62,7 +60,7 @@ where
                 }
             }
             Found::Load(loading) => Start::Body(loading, Purpose::Call),
-            Found::TimedOut => Start::TimedOut,
+            Found::TimedOut => self.timed_out().map_or(Start::Uncached, Start::Answered),
         };
         (start, slot)
     }
@@ -211,11 +209,7 @@ where
         }
     }
 
-    /// Runs `load` in the background, on the caller's runtime.
-    fn spawn(cache: &Cache, load: impl Future<Output = ()> + Send + 'static) {
-        cache.background().spawn(load);
-    }
-
+    /// The error of a call whose load, by whomever, takes longer than a load may.
     fn timed_out(&self) -> Option<R> {
         let (limit, error) = self.settings.ageing.load_timeout.zip(self.on_timeout)?;
         Some(R::close(Opened::Failed(error(timed_out(limit)))))
@@ -238,10 +232,6 @@ macro_rules! runs {
                     Start::Answered(found) | Start::Renewed(found, _) => return found,
                     Start::Uncached => None,
                     Start::Body(loading, purpose) => Some((loading, purpose)),
-                    Start::TimedOut => match self.timed_out() {
-                        Some(failed) => return failed,
-                        None => None,
-                    },
                 };
                 (begun, slot)
             };
@@ -267,15 +257,11 @@ macro_rules! runs {
                     Start::Answered(found) => return found,
                     Start::Renewed(found, renewal) => {
                         let cache = self.loader.cache.clone();
-                        Self::spawn(&cache, self.renew(renewal, body));
+                        cache.background().spawn(self.renew(renewal, body));
                         return found;
                     }
                     Start::Uncached => None,
                     Start::Body(loading, purpose) => Some((loading, purpose)),
-                    Start::TimedOut => match self.timed_out() {
-                        Some(failed) => return failed,
-                        None => None,
-                    },
                 };
                 (begun, slot)
             };
@@ -294,7 +280,8 @@ macro_rules! runs {
             match self.spare(&mut loading, &slot) {
                 Some(found) => {
                     let cache = self.loader.cache.clone();
-                    Self::spawn(&cache, async move { self.load_behind(loading, body).await });
+                    let load = async move { self.load_behind(loading, body).await };
+                    cache.background().spawn(load);
                     found
                 }
                 None => self.load(purpose, loading, &slot, body).await,
@@ -323,7 +310,7 @@ macro_rules! runs {
                     });
                     return found;
                 }
-                Start::Uncached | Start::TimedOut => return body(),
+                Start::Uncached => return body(),
                 Start::Body(loading, purpose) => (loading, purpose),
             };
             let body = async move { io::unblocked(body) };

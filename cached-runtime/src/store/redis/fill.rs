@@ -7,16 +7,12 @@ use redis::{Cmd, Pipeline, RedisError, Value as Reply};
 
 use super::layout::FullKey;
 use super::scripts::{answer, is_forgotten, send, unexpected};
-use super::{Patience, RedisStore, fault};
+use super::{CHUNK, Patience, RedisStore, fault};
 use crate::entry::{self, Fence};
 use crate::fault::Fault;
-use crate::store::{Captured, Failure, Hold, Preparation, Prepared, Spot, Value};
+use crate::store::{Captured, Failure, Hold, Preparation, Prepared, Spot, TAG_MARGIN, Value};
 use crate::token::Token;
 
-/// A tag's version outlives the values that were stored under it by this much.
-const TAG_MARGIN: Duration = Duration::from_secs(5);
-/// So many commits are answered well within their deadline.
-const CHUNK: usize = 500;
 /// Between two attempts to give a lease up.
 const RELEASE_PAUSE: Duration = Duration::from_millis(500);
 
@@ -191,11 +187,8 @@ return false";
                 self.inner.endpoint.health.worked();
                 outcomes
             }
-            Ok(_) => {
-                let failure = fault::failure(&unexpected("a pipeline"));
-                commits.iter().map(|_| Err(failure.clone())).collect()
-            }
-            Err(failure) => commits.iter().map(|_| Err(failure.clone())).collect(),
+            Ok(_) => fault::failure(&unexpected("a pipeline")).of_each(commits.len()),
+            Err(failure) => failure.of_each(commits.len()),
         }
     }
 

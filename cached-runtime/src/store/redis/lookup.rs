@@ -10,14 +10,11 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 use super::lane::{self, Answer, Commands, Extras, Lost, Queued, Seen};
 use super::link::{Link, Live};
 use super::scripts::unexpected;
-use super::{Patience, RedisStore, fault};
+use super::{CHUNK, Patience, RedisStore, fault};
 use crate::entry::{self, Present};
 use crate::fault::Fault;
 use crate::store::{Asked, Failure, Looked, Sight};
 use crate::token::Token;
-
-/// So many lookups are answered well within their deadline.
-const CHUNK: usize = 500;
 
 impl RedisStore {
     /// Looks up on the link of the runtime this is polled on.
@@ -48,7 +45,7 @@ impl RedisStore {
     ) -> Vec<Result<Sight, Failure>> {
         let live = match self.live().await {
             Ok(live) => live,
-            Err(failure) => return asked.iter().map(|_| Err(failure.clone())).collect(),
+            Err(failure) => return failure.of_each(asked.len()),
         };
         let all = || asked.iter().copied().zip(tokens);
         if !self.inner.writes.fused() {
@@ -56,7 +53,7 @@ impl RedisStore {
         }
         let _place = match self.inner.in_flight.enter() {
             Ok(place) => place,
-            Err(failure) => return asked.iter().map(|_| Err(failure.clone())).collect(),
+            Err(failure) => return failure.of_each(asked.len()),
         };
         // What they took gives itself up until the last has come.
         let mut answers = Vec::with_capacity(asked.len());
@@ -195,7 +192,8 @@ impl RedisStore {
         if error.code() == Some("WRONGTYPE") {
             // The versions of its tags are captured together with the claim.
             let versions = vec![None; asked.tags.len()];
-            return Ok(Sight { versions, ..Sight::of(Looked::WrongType) });
+            let (looked, aged) = (Looked::WrongType, asked.age);
+            return Ok(Sight { looked, aged, remaining: None, versions });
         }
         if !fault::reads_still_hold(error) {
             return Err(self.useless(live, error));

@@ -60,6 +60,9 @@ struct Inner {
     errands: OnceLock<Arc<dyn Errands>>,
 }
 
+/// So many operations of one caller are answered well within one deadline; more are sent in parts.
+const CHUNK: usize = 500;
+
 /// Whether an operation waits for a connection that is down.
 #[derive(Clone, Copy)]
 enum Patience {
