@@ -30,6 +30,9 @@ pub(crate) struct Config {
     pub(crate) in_flight: usize,
     pub(crate) max_value_bytes: usize,
     pub(crate) memory_capacity: usize,
+    /// 0: nothing is kept locally.
+    pub(crate) local_capacity: usize,
+    pub(crate) coherence_bound: Duration,
     pub(crate) codec: DefaultCodec,
     pub(crate) clock: Clock,
 }
@@ -46,6 +49,8 @@ impl Default for Config {
             in_flight: 8192,
             max_value_bytes: 16 << 20,
             memory_capacity: 256 << 20,
+            local_capacity: 64 << 20,
+            coherence_bound: Duration::from_secs(1),
             codec: DefaultCodec::Json,
             clock: Clock::system(),
         }
@@ -75,6 +80,12 @@ impl Config {
             return Err(Error::config(format!(
                 "`lease` is {:?}; it must be from 10 ms to an hour (5 s is the default)",
                 self.lease
+            )));
+        }
+        if !(Duration::from_millis(100)..=LONGEST).contains(&self.coherence_bound) {
+            return Err(Error::config(format!(
+                "`coherence_bound` is {:?}; it must be from 100 ms to an hour (1 s is the default)",
+                self.coherence_bound
             )));
         }
         if self.wait_max.is_some_and(|wait_max| wait_max > LONGEST) {

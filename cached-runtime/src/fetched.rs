@@ -43,6 +43,8 @@ pub enum Source {
     Loaded,
     /// Another call's body was under way, and this call shared its outcome.
     Shared,
+    /// This process's own memory (`local`), within the ttl.
+    Local,
     /// The store, within the ttl.
     Store,
     /// The store, past the ttl: served by `stale_while_revalidate` or `stale_if_error`.

@@ -49,11 +49,13 @@ mod function;
 mod io;
 mod key;
 mod loader;
+mod local;
 mod policy;
 mod shape;
 mod sharing;
 mod stats;
 mod store;
+mod tally;
 mod token;
 
 #[doc(hidden)]
@@ -63,7 +65,7 @@ pub mod __private;
 pub use cached_macro::{cache_invalidate, cache_result};
 
 pub use crate::cache::{
-    Cache, CacheBuilder, Health, HealthState, Scoped, global, scope, scope_sync,
+    Cache, CacheBuilder, Health, HealthState, LocalHealth, Scoped, global, scope, scope_sync,
 };
 pub use crate::clock::Clock;
 #[cfg(feature = "msgpack")]
@@ -76,7 +78,7 @@ pub use crate::fault::Fault;
 pub use crate::fetched::{Fetched, Source};
 pub use crate::key::Key;
 pub use crate::policy::Policy;
-pub use crate::stats::{CacheStats, FunctionStats};
+pub use crate::stats::{CacheStats, FunctionStats, LocalStats};
 
 /// The README's Rust blocks, compiled and run as tests.
 #[cfg(doctest)]

@@ -148,11 +148,28 @@ pub(crate) fn freshness(age: &Age, ageing: &Ageing, chance: f64) -> Freshness {
     let ahead = ahead.is_some_and(|fraction| {
         age.ttl.saturating_sub(fresh_for) >= age.ttl.mul_f64(fraction.clamp(0.0, 1.0))
     });
-    let early = ageing.early_refresh.is_some_and(|beta| {
-        let chance = (1.0 - chance).clamp(f64::MIN_POSITIVE, 1.0);
-        fresh_for.as_secs_f64() <= -age.load_time.as_secs_f64() * beta * chance.ln()
-    });
+    let early = ageing.early_refresh.is_some_and(|beta| fresh_for <= early_by(age, beta, chance));
     if ahead || early { Freshness::Due } else { Freshness::Fresh }
+}
+
+/// For how long a fresh value stays so, and is not yet due: whoever keeps it may serve it that long
+/// without a look at the store. `chance` as in [`freshness`], drawn once for the whole span.
+pub(crate) fn fresh_for(age: &Age, ageing: &Ageing, chance: f64) -> Option<Duration> {
+    let left = age.fresh_for().ok()?;
+    let ahead = ageing.refresh_ahead.filter(|fraction| fraction.is_finite());
+    // Due when so much of its ttl is left.
+    let ahead =
+        ahead.map(|fraction| age.ttl.saturating_sub(age.ttl.mul_f64(fraction.clamp(0.0, 1.0))));
+    let early = ageing.early_refresh.map(|beta| early_by(age, beta, chance));
+    let due = ahead.into_iter().chain(early).max().unwrap_or_default();
+    Some(left.saturating_sub(due)).filter(|span| !span.is_zero())
+}
+
+/// How long before its end XFetch would have a value loaded anew.
+fn early_by(age: &Age, beta: f64, chance: f64) -> Duration {
+    let chance = (1.0 - chance).clamp(f64::MIN_POSITIVE, 1.0);
+    let seconds = -age.load_time.as_secs_f64() * beta * chance.ln();
+    Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(MAX_TTL)
 }
 
 /// The next pause of a reconnecting actor: full jitter over an exponentially growing ceiling

@@ -27,8 +27,8 @@ pub struct Kind<const N: u8>;
 // The values of `N`.
 pub(crate) const PLAIN: u8 = 0;
 pub(crate) const OPTION: u8 = 1;
-const RESULT: u8 = 2;
-const ARC: u8 = 4;
+pub(crate) const RESULT: u8 = 2;
+pub(crate) const ARC: u8 = 4;
 
 /// A return value, taken apart.
 pub enum Opened<V, A, E> {

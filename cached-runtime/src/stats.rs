@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::fault::Fault;
+use crate::tally::Tally;
 
 /// One function's counters in one cache. Relaxed: each is exact, and no order between them is
 /// promised while calls are under way.
 #[derive(Default)]
 pub(crate) struct Counters {
-    hits_remote: AtomicU64,
+    hits: Tally,
+    local_entries: AtomicU64,
+    local_bytes: AtomicU64,
     hits_stale: AtomicU64,
     coalesced: AtomicU64,
     misses: AtomicU64,
@@ -36,15 +39,33 @@ pub(crate) enum Answer {
 impl Counters {
     pub(crate) fn answered(&self, answer: Answer) {
         let counter = match answer {
-            Answer::Hit => &self.hits_remote,
+            Answer::Hit => return self.hits.count_remote(),
             Answer::Stale => {
                 self.hits_stale.fetch_add(1, Ordering::Relaxed);
-                &self.hits_remote
+                return self.hits.count_remote();
             }
             Answer::Miss => &self.misses,
             Answer::Bypass => &self.bypasses,
         };
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call that was answered from this process's memory.
+    #[inline]
+    pub(crate) fn hit_locally(&self) {
+        self.hits.count_local();
+    }
+
+    /// A value was put in this process's memory; the bytes that it weighs there.
+    pub(crate) fn kept_locally(&self, bytes: u32) {
+        self.local_entries.fetch_add(1, Ordering::Relaxed);
+        self.local_bytes.fetch_add(bytes.into(), Ordering::Relaxed);
+    }
+
+    /// One that was kept is gone.
+    pub(crate) fn dropped_locally(&self, bytes: u32) {
+        self.local_entries.fetch_sub(1, Ordering::Relaxed);
+        self.local_bytes.fetch_sub(bytes.into(), Ordering::Relaxed);
     }
 
     /// A call that shared another's load.
@@ -75,8 +96,8 @@ impl Counters {
             Fault::ALL.iter().zip(&self.errors).map(|(&fault, count)| (fault, read(count)));
         FunctionStats {
             name: name.to_owned(),
-            hits_local: 0,
-            hits_remote: read(&self.hits_remote),
+            hits_local: self.hits.local(),
+            hits_remote: self.hits.remote(),
             hits_stale: read(&self.hits_stale),
             misses: read(&self.misses),
             loads: read(&self.loads),
@@ -85,6 +106,8 @@ impl Counters {
             coalesced: read(&self.coalesced),
             writes_refused: read(&self.writes_refused),
             bypasses: read(&self.bypasses),
+            local_entries: read(&self.local_entries),
+            local_bytes: read(&self.local_bytes),
             errors: errors.filter(|(_, count)| *count > 0).collect(),
         }
     }
@@ -100,7 +123,7 @@ impl Counters {
 pub struct FunctionStats {
     /// The function's segment in its keys, `total` for a sum.
     pub name: String,
-    /// Answered from this process's own memory without asking the store. Always 0 so far.
+    /// Answered from this process's own memory without asking the store (`local`).
     pub hits_local: u64,
     /// Answered from the store: Redis, or the embedded one.
     pub hits_remote: u64,
@@ -121,6 +144,11 @@ pub struct FunctionStats {
     pub writes_refused: u64,
     /// The store was not asked, or not usable, and the body ran.
     pub bypasses: u64,
+    /// Values in this process's memory now (`local`); those that are no longer served, and not
+    /// driven out yet, included.
+    pub local_entries: u64,
+    /// What they weigh: their bytes as encoded, keys and bookkeeping included.
+    pub local_bytes: u64,
     /// What went wrong, by kind. Kinds that did not occur are left out.
     pub errors: BTreeMap<Fault, u64>,
 }
@@ -159,6 +187,8 @@ impl FunctionStats {
         self.coalesced += other.coalesced;
         self.writes_refused += other.writes_refused;
         self.bypasses += other.bypasses;
+        self.local_entries += other.local_entries;
+        self.local_bytes += other.local_bytes;
         for (&fault, count) in &other.errors {
             *self.errors.entry(fault).or_default() += count;
         }
@@ -173,16 +203,32 @@ pub struct CacheStats {
     pub total: FunctionStats,
     /// Each function that was used with this cache, by name.
     pub functions: Vec<FunctionStats>,
+    /// The local tier, over all functions.
+    pub local: LocalStats,
+}
+
+/// The local tier of a cache: all zero before a function with `local` was called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalStats {
+    /// Whether it may serve now: the link that tells of changes stands.
+    pub coherent: bool,
+    /// Values in it; those that are no longer served, and not driven out yet, included.
+    pub entries: u64,
+    /// What they weigh, in bytes: values as encoded, keys and bookkeeping included.
+    pub bytes: u64,
+    /// What they may weigh ([`local_capacity`](crate::CacheBuilder::local_capacity)).
+    pub capacity: u64,
 }
 
 impl CacheStats {
-    pub(crate) fn of(mut functions: Vec<FunctionStats>) -> Self {
+    pub(crate) fn of(mut functions: Vec<FunctionStats>, local: LocalStats) -> Self {
         functions.sort_by(|a, b| a.name.cmp(&b.name));
         let mut total = FunctionStats { name: "total".to_owned(), ..FunctionStats::default() };
         for function in &functions {
             total.add(function);
         }
-        Self { total, functions }
+        Self { total, functions, local }
     }
 }
 
@@ -260,7 +306,8 @@ mod tests {
         b.loaded(Duration::from_millis(20), true);
         assert!(b.fault(Fault::Timeout));
         assert!(!b.fault(Fault::Timeout));
-        let stats = CacheStats::of(vec![b.snapshot("shop.b"), a.snapshot("shop.a")]);
+        let stats =
+            CacheStats::of(vec![b.snapshot("shop.b"), a.snapshot("shop.a")], LocalStats::default());
         assert_eq!(stats.functions[0].name, "shop.a");
         assert_eq!((stats.total.calls(), stats.total.hits()), (5, 3));
         assert_eq!(stats.total.errors, BTreeMap::from([(Fault::Timeout, 2)]));

@@ -107,6 +107,25 @@ impl CacheBuilder {
         self
     }
 
+    /// What functions with `local` may keep in this process's own memory, all together, in bytes:
+    /// values as encoded, keys and bookkeeping included; what is used least goes first. A value
+    /// that is larger than a shard (an eighth to a thirty-second of this, by the number of
+    /// processors) is not kept there. 0 turns `local` off. Default 64 MiB.
+    pub fn local_capacity(mut self, bytes: usize) -> Self {
+        self.config.local_capacity = bytes;
+        self
+    }
+
+    /// How long a value that another process invalidated may still be served from this process's
+    /// memory, whatever happens to the network: Δ. The link that tells of changes is asked four
+    /// times in this span whether it stands, so a shorter bound costs more of such messages and
+    /// is missed more easily. No effect on functions without `local`, nor on the embedded store,
+    /// where it is zero. From 100 ms; default 1 s.
+    pub fn coherence_bound(mut self, bound: Duration) -> Self {
+        self.config.coherence_bound = bound;
+        self
+    }
+
     /// The codec of functions that name none: `Json` (the default), `MessagePack` or `Postcard`.
     pub fn codec<C: BuiltIn>(mut self, _codec: C) -> Self {
         self.config.codec = C::default_codec();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Cache;
 use crate::fault::Fault;
-use crate::store::{Condition, Store};
+use crate::store::{Condition, Store, Watch};
 
 /// How a cache is: what [`Cache::health`] returns. Displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,48 @@ pub struct Health {
     pub circuit_opened: u64,
     /// How long it has been in this state.
     pub since: Duration,
+    /// Whether values of functions with `local` are served from this process's memory.
+    pub local: LocalHealth,
+}
+
+/// Whether the local tier may serve: what [`Health::local`] says. It is no part of the cache's state:
+/// without a local tier calls go to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LocalHealth {
+    /// No function with `local` was called yet, or [`local_capacity`] is 0.
+    ///
+    /// [`local_capacity`]: crate::CacheBuilder::local_capacity
+    Unused,
+    /// It serves: whatever changes in the store is heard of within the coherence bound.
+    Coherent,
+    /// It does not serve, for this reason: the link that tells of changes is down, or was silent for
+    /// longer than the coherence bound. It is made anew in the background.
+    Incoherent(Fault),
+    /// It does not serve: the server does not allow what the link needs, or is too old.
+    Off(Fault),
+}
+
+impl LocalHealth {
+    /// Its name in lower case, for logs and metrics.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Unused => "unused",
+            Self::Coherent => "coherent",
+            Self::Incoherent(_) => "incoherent",
+            Self::Off(_) => "off",
+        }
+    }
+}
+
+impl fmt::Display for LocalHealth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unused | Self::Coherent => f.write_str(self.label()),
+            Self::Incoherent(cause) | Self::Off(cause) => write!(f, "{} ({cause})", self.label()),
+        }
+    }
 }
 
 /// The states of a cache.
@@ -74,7 +116,10 @@ impl fmt::Display for Health {
             let n = self.circuit_opened;
             write!(f, ", circuit opened {n} time{}", plural(n))?;
         }
-        Ok(())
+        match self.local {
+            LocalHealth::Unused | LocalHealth::Coherent => Ok(()),
+            local => write!(f, ", local tier {local}"),
+        }
     }
 }
 
@@ -105,6 +150,23 @@ impl Cache {
             queued_invalidations: queued,
             circuit_opened: condition.circuit_opened,
             since: since.unwrap_or(inner.built).elapsed(),
+            local: self.local_health(),
+        }
+    }
+}
+
+impl Cache {
+    pub(super) fn local_health(&self) -> LocalHealth {
+        let Some(local) = self.local_in_use() else { return LocalHealth::Unused };
+        let watch = match self.store() {
+            Store::Redis(store) => store.watching(),
+            Store::Memory(_) | Store::Off(_) => Watch::Told,
+        };
+        match watch {
+            Watch::Told if local.is_coherent() => LocalHealth::Coherent,
+            Watch::Told => LocalHealth::Incoherent(Fault::Timeout),
+            Watch::Lost(cause) => LocalHealth::Incoherent(cause),
+            Watch::Denied(cause) => LocalHealth::Off(cause),
         }
     }
 }
@@ -161,6 +223,7 @@ mod tests {
             queued_invalidations: 0,
             circuit_opened: 0,
             since: Duration::from_millis(1_250),
+            local: LocalHealth::Coherent,
         };
         assert_eq!(health.to_string(), "coherent for 1.2s");
         health.state = HealthState::Bypass;
@@ -170,5 +233,8 @@ mod tests {
             health.to_string(),
             "bypass (timeout) for 1.2s, 2 invalidations queued, circuit opened 1 time"
         );
+        (health.queued_invalidations, health.circuit_opened) = (0, 0);
+        health.local = LocalHealth::Off(Fault::Forbidden);
+        assert_eq!(health.to_string(), "bypass (timeout) for 1.2s, local tier off (forbidden)");
     }
 }

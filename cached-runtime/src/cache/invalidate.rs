@@ -14,13 +14,13 @@ impl Cache {
     pub(crate) fn removal(&self, keys: Vec<String>, tags: Vec<String>) -> Task<u64> {
         let named = tags.iter().cloned().map(Item::Tag);
         let items = keys.iter().cloned().map(Item::Key).chain(named).collect();
-        self.invalidating(items, self.inner.store.delete(keys, tags))
+        self.invalidating(items, || self.inner.store.delete(keys, tags))
     }
 
     /// Removes the keys that match a glob, as [`removal`](Self::removal) does.
     pub(crate) fn sweeping(&self, pattern: &str) -> Task<u64> {
         let items = vec![Item::Pattern(pattern.to_owned())];
-        self.invalidating(items, self.inner.store.sweep(pattern))
+        self.invalidating(items, || self.inner.store.sweep(pattern))
     }
 
     /// Removes every entry of one function.
@@ -29,8 +29,7 @@ impl Cache {
         let (store, alone) = (&self.inner.store, function.segment.clone());
         let others = format!("{alone}:*");
         let items = vec![Item::Key(alone.clone()), Item::Pattern(others.clone())];
-        let (alone, others) = (store.delete(vec![alone], Vec::new()), store.sweep(&others));
-        let task = match (alone, others) {
+        let both = || match (store.delete(vec![alone], Vec::new()), store.sweep(&others)) {
             (Task::Ready(alone), Task::Ready(others)) => {
                 Task::Ready(alone.and_then(|alone| Ok(alone + others?)))
             }
@@ -38,7 +37,7 @@ impl Cache {
                 Task::pending(async move { Ok(alone.wait().await? + others.wait().await?) })
             }
         };
-        self.invalidating(items, task)
+        self.invalidating(items, both)
     }
 
     /// Whether an invalidation of the entry waits in the queue, so that this process must not use
@@ -64,17 +63,27 @@ impl Cache {
         }
     }
 
-    /// A removal that is queued where it fails.
-    fn invalidating(&self, items: Vec<Item>, task: Task<u64>) -> Task<u64> {
-        // Only what is on the way can fail for a reason that passes.
-        let Task::Pending(removal) = task else { return task };
-        let unsettled = Unsettled { cache: self.clone(), items: Vec::new() };
-        Task::pending(async move {
-            // From here on it may have been sent.
-            let mut unsettled = unsettled;
-            unsettled.items = items;
-            unsettled.settle(removal.await)
-        })
+    /// A removal that is queued where it fails. This process's own memory is clean of what it is
+    /// about before it is made, and whatever came of it once more after it: what was read before is
+    /// not to be kept.
+    fn invalidating(&self, items: Vec<Item>, task: impl FnOnce() -> Task<u64>) -> Task<u64> {
+        self.touches_all(&items);
+        match task() {
+            // Only what is on the way can fail for a reason that passes.
+            Task::Ready(outcome) => {
+                self.touches_all(&items);
+                Task::Ready(outcome)
+            }
+            Task::Pending(removal) => {
+                let unsettled = Unsettled { cache: self.clone(), items: Vec::new() };
+                Task::pending(async move {
+                    // From here on it may have been sent.
+                    let mut unsettled = unsettled;
+                    unsettled.items = items;
+                    unsettled.settle(removal.await)
+                })
+            }
+        }
     }
 }
 
@@ -86,6 +95,9 @@ struct Unsettled {
 
 impl Unsettled {
     fn settle(mut self, outcome: Result<u64, Failure>) -> Result<u64, Failure> {
+        if outcome.is_ok() {
+            self.cache.touches_all(&self.items);
+        }
         outcome.inspect(|_| self.items.clear()).map_err(|mut failure| {
             // What is not asked for anything serves nothing.
             if failure.fault == Fault::Off || matches!(self.cache.inner.store, Store::Off(_)) {
@@ -100,7 +112,10 @@ impl Unsettled {
 impl Drop for Unsettled {
     fn drop(&mut self) {
         if !self.items.is_empty() {
-            self.cache.inner.queue_up(std::mem::take(&mut self.items));
+            let items = std::mem::take(&mut self.items);
+            // Queued first: from then on nothing that is read is kept.
+            self.cache.inner.queue_up(items.iter().cloned());
+            self.cache.touches_all(&items);
         }
     }
 }

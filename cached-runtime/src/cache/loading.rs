@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::Cache;
 use super::background::{Lease, Refreshing};
 use super::call::Shared;
+use super::tier::Writing;
 use crate::flight::Leader;
 use crate::function::Function;
 use crate::io;
@@ -108,7 +109,8 @@ impl Loading {
             leader.close();
             leader.has_followers().then(|| Arc::new(value.bytes.clone()))
         });
-        Some((hold, Committing { lease, leader, shared }))
+        let writing = self.cache.writing(&hold.key);
+        Some((hold, Committing { lease, leader, shared, writing }))
     }
 
     /// The body ended with an error, which is shared where it can be.
@@ -157,6 +159,7 @@ pub(super) struct Committing {
     lease: Option<Lease>,
     leader: Option<Leader<Fill, Shared>>,
     shared: Option<Arc<Vec<u8>>>,
+    writing: Option<Writing>,
 }
 
 impl Committing {
@@ -167,7 +170,8 @@ impl Committing {
         function: &'static Function,
         committed: Result<bool, Failure>,
     ) -> bool {
-        let Self { lease, leader, shared } = self;
+        let Self { lease, leader, shared, writing } = self;
+        drop(writing);
         let stored = match committed {
             Ok(stored) => {
                 // One beside the entry is given up; one in its place went with the commit.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::function::Function;
 use crate::key::user_key;
+use crate::local::Local;
 use crate::stats::{CacheStats, Counters};
 use crate::store::{MemoryStore, RedisStore, Store};
 
@@ -25,6 +26,7 @@ mod health;
 mod invalidate;
 mod loading;
 mod queue;
+mod tier;
 mod waiting;
 mod write;
 
@@ -34,9 +36,10 @@ pub(crate) use call::{Call, Entered, Next, Renewal, Resolved, Shared, Unserved, 
 pub use global::Current;
 pub(crate) use global::current;
 pub use global::{Scoped, global, scope, scope_sync};
-pub use health::{Health, HealthState};
+pub use health::{Health, HealthState, LocalHealth};
 pub(crate) use invalidate::not_invalidated;
 pub(crate) use loading::{Fill, Loading};
+pub(crate) use tier::Writing;
 pub(crate) use write::Unwritten;
 
 use self::background::Background;
@@ -77,6 +80,8 @@ pub(crate) struct Inner {
     in_flight: InFlight,
     /// Invalidations that failed.
     queue: Arc<Queue>,
+    /// Made by the first function that wants one; `None` where none is to be had.
+    local: OnceLock<Option<Arc<Local>>>,
     built: Instant,
 }
 
@@ -139,6 +144,7 @@ impl Cache {
                 background: Background::default(),
                 in_flight: InFlight::default(),
                 queue,
+                local: OnceLock::new(),
                 built: Instant::now(),
             }),
         }
@@ -223,7 +229,7 @@ impl Cache {
                 .and_modify(|known: &mut crate::FunctionStats| known.add(&stats))
                 .or_insert(stats);
         }
-        CacheStats::of(by_name.into_values().collect())
+        CacheStats::of(by_name.into_values().collect(), self.local_stats())
     }
 
     /// Waits until the work in the background is done: loads, for as long as their bodies take (put a
@@ -234,6 +240,38 @@ impl Cache {
     pub async fn shutdown(&self) {
         self.inner.background.idle().await;
         self.settle_queue().await;
+    }
+
+    /// Carries an invalidation out, and then waits until every process that is alive is clean of
+    /// what it was about: for as long as the [coherence bound](CacheBuilder::coherence_bound). What
+    /// is kept by functions with `local` elsewhere may be served that much longer; after this it is
+    /// not. On the embedded store there is nothing to wait for.
+    ///
+    /// ```
+    /// # use cached_runtime::{Cache, cache_result};
+    /// #[cache_result(ttl = "1h")]
+    /// async fn may_enter(user: u64) -> bool {
+    ///     true // ask the database
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), cached_runtime::Error> {
+    /// # let cache = Cache::memory();
+    /// cache.invalidate_global(may_enter::invalidate(42)).await?;
+    /// cache.invalidate_global(cache.invalidate_tag("permissions")).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the invalidation; then nothing is waited for.
+    pub async fn invalidate_global<T, E>(
+        &self,
+        invalidation: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let outcome = invalidation.await?;
+        if matches!(self.inner.store, Store::Redis(_)) {
+            crate::io::sleep(self.inner.config.coherence_bound).await;
+        }
+        Ok(outcome)
     }
 
     /// The namespace in front of this cache's keys.
@@ -273,6 +311,15 @@ impl Cache {
         match rows.get(function.index) {
             Some(Some(row)) => use_them(&row.counters),
             _ => use_them(&self.add_counters(function)),
+        }
+    }
+
+    /// The counters of a function, to keep.
+    pub(crate) fn counters_of(&self, function: &'static Function) -> Arc<Counters> {
+        let rows = self.inner.counters.load();
+        match rows.get(function.index) {
+            Some(Some(row)) => Arc::clone(&row.counters),
+            _ => self.add_counters(function),
         }
     }
 

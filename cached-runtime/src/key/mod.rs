@@ -48,6 +48,7 @@
 //!   `Serialize`; such a set keeps its random order, at the price of misses.
 //! * Values nested more than 128 levels deep are refused.
 
+mod buffer;
 mod escape;
 mod function;
 mod group;
@@ -98,9 +99,19 @@ impl Key {
     }
 
     fn new(text: String, tape: Tape) -> Self {
-        let fingerprint = tape.mix(xxh3_64(text.as_bytes()));
+        let fingerprint = fingerprint(&text, tape);
         Self { text, fingerprint }
     }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        buffer::give_back(std::mem::take(&mut self.text));
+    }
+}
+
+fn fingerprint(text: &str, tape: Tape) -> u64 {
+    tape.mix(xxh3_64(text.as_bytes()))
 }
 
 impl AsRef<str> for Key {
@@ -140,8 +151,9 @@ pub(crate) struct KeyBuilder {
 impl KeyBuilder {
     /// Begins with the function's segment, verbatim.
     pub(crate) fn new(function_segment: &str) -> Self {
-        // Room for a few short segments, so that most keys allocate once.
-        let mut text = String::with_capacity(function_segment.len().saturating_add(48));
+        let mut text = buffer::take();
+        // Room for a few short segments, so that most keys allocate once where they do.
+        text.reserve(function_segment.len().saturating_add(48));
         text.push_str(function_segment);
         Self { writer: Writer { text, tape: Tape::default() }, error: None }
     }
@@ -182,11 +194,24 @@ impl KeyBuilder {
     /// # Errors
     ///
     /// The first error among the values' `Serialize` implementations.
-    pub(crate) fn finish(self) -> Result<Key, KeyError> {
-        match self.error {
-            None => Ok(Key::new(self.writer.text, self.writer.tape)),
+    pub(crate) fn finish(mut self) -> Result<Key, KeyError> {
+        match self.error.take() {
+            None => Ok(Key::new(std::mem::take(&mut self.writer.text), self.writer.tape)),
             Some(error) => Err(error),
         }
+    }
+
+    /// Text and fingerprint of the key as it is now, if it is one.
+    #[inline]
+    pub(crate) fn view(&self) -> Option<(&str, u64)> {
+        let text = &self.writer.text[..];
+        self.error.is_none().then(|| (text, fingerprint(text, self.writer.tape)))
+    }
+}
+
+impl Drop for KeyBuilder {
+    fn drop(&mut self) {
+        buffer::give_back(std::mem::take(&mut self.writer.text));
     }
 }
 

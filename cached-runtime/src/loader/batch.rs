@@ -44,7 +44,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
                 Glance::Seen(Err(failure)) => Begun::Load(call.unasked(&failure)),
                 Glance::Seen(Ok(sight)) => {
                     match loaders[at].judge(&call, key, &sight, serving, errors) {
-                        Judged::Serve(found, origin) | Judged::Renew(found, origin, _) => {
+                        Judged::Serve(found, origin, _) | Judged::Renew(found, origin, _) => {
                             call.served(sight);
                             loaders[at].answered(origin.source);
                             Begun::Hit(found)

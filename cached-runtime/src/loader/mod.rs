@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::fetched::Source;
 use crate::function::Function;
 use crate::key::{Key, KeyError};
+use crate::local::Keeper;
 use crate::policy::{Ageing, SingleFlight};
 use crate::shape::ShapeOf;
 use crate::sharing::Sharer;
@@ -16,11 +17,13 @@ use crate::stats::{Answer, Counters, FunctionStats};
 
 mod batch;
 mod ending;
+mod near;
 mod read;
 mod verbs;
 
 pub(crate) use batch::Begun;
 pub(crate) use ending::{Ending, Outcome, Purpose, Terms};
+pub(crate) use near::nearby;
 use read::Judged;
 pub(crate) use verbs::{no_key, unusable};
 
@@ -31,6 +34,8 @@ pub(crate) struct Loader<R: ShapeOf<N>, const N: u8> {
     pub(crate) key: Result<Key, KeyError>,
     pub(crate) tags: Vec<String>,
     pub(crate) coder: Coder<R::Data>,
+    /// Where values are kept in this process's memory as well.
+    pub(crate) keeper: Option<Keeper<R::Value>>,
 }
 
 /// How a call is to be served.
@@ -100,13 +105,15 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             }
         }
         loop {
+            let ticket = self.ticket(key);
             let sight = match call.look().await {
                 Ok(sight) => sight,
                 Err(failure) => return Found::Load(call.unasked(&failure)),
             };
             // A found value must not live across an await: its error may not be `Send`.
             let next = match self.judge(&call, key, &sight, serving, errors) {
-                Judged::Serve(found, origin) => {
+                Judged::Serve(found, origin, good_for) => {
+                    let found = self.keep_near(ticket, key, &sight, (found, origin, good_for));
                     call.served(sight);
                     self.answered(origin.source);
                     return Found::Hit(found, origin, None);
@@ -142,7 +149,9 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     fn wants<'a>(&'a self, key: &'a Key, serving: &'a Serving) -> Wants<'a> {
         let Serving { ageing, flight, age, .. } = serving;
         let (function, tags) = (self.function, &self.tags[..]);
-        Wants { function, key, tags, ageing, flight: *flight, age: *age }
+        // What is kept is kept no longer than the store keeps it.
+        let age = *age || self.keeper.is_some();
+        Wants { function, key, tags, ageing, flight: *flight, age }
     }
 
     /// The key, where calls can be cached by it; else the reason is counted, and said once.

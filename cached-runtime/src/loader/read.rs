@@ -9,7 +9,7 @@ use crate::entry::{self, Content, Entry};
 use crate::fault::Fault;
 use crate::fetched::Source;
 use crate::key::Key;
-use crate::policy::{Age, Ageing, Freshness, freshness};
+use crate::policy::{Age, Ageing, Freshness, fresh_for, freshness};
 use crate::shape::{Opened, ShapeOf};
 use crate::sharing::Sharer;
 use crate::stats::Answer;
@@ -17,10 +17,27 @@ use crate::store::{Looked, Sight};
 
 /// What a look came to.
 pub(super) enum Judged<R> {
-    Serve(R, Origin),
+    /// Served; good for so long, where that is known.
+    Serve(R, Origin, Option<Duration>),
     /// Served, and to be loaded anew by this process.
     Renew(R, Origin, Renewal),
     Not(Unserved),
+}
+
+/// A value that was read.
+struct Read<R> {
+    found: R,
+    origin: Origin,
+    freshness: Freshness,
+    good_for: Option<Duration>,
+}
+
+/// How old a value is, as far as that was asked.
+struct Aged {
+    freshness: Freshness,
+    age: Option<Duration>,
+    /// For how long it may be served from memory before it must be looked at again.
+    good_for: Option<Duration>,
 }
 
 /// Why a value is not served: a fault, or it is simply no longer valid.
@@ -49,8 +66,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             Err(unserved) => return Judged::Not(unserved),
         };
         let useless = || Judged::Not(Unserved::Useless(entry::fence_of(bytes)));
-        let (found, origin, freshness) = match self.read(key, bytes, sight, &serving.ageing, errors)
-        {
+        let read = match self.read(key, bytes, sight, &serving.ageing, errors) {
             Ok(read) => read,
             Err(Unusable::Invalid) => return useless(),
             Err(Unusable::Fault(fault)) => {
@@ -58,11 +74,12 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
                 return useless();
             }
         };
+        let Read { found, origin, freshness, good_for } = read;
         match freshness {
-            Freshness::Fresh => Judged::Serve(found, origin),
+            Freshness::Fresh => Judged::Serve(found, origin, good_for),
             Freshness::Due | Freshness::Stale => match call.renewing(bytes, &sight.versions) {
                 Some(renewal) => Judged::Renew(found, origin, renewal),
-                None => Judged::Serve(found, origin),
+                None => Judged::Serve(found, origin, None),
             },
             Freshness::Spare => Judged::Not(Unserved::Spare(entry::fence_of(bytes))),
             Freshness::Expired => useless(),
@@ -79,7 +96,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     ) -> Option<(R, Origin)> {
         let Looked::Present(bytes) = &sight.looked else { return None };
         let read = self.read(key, bytes, sight, &serving.ageing, errors).ok()?;
-        let (found, origin, freshness) = read;
+        let Read { found, origin, freshness, .. } = read;
         if freshness == Freshness::Expired {
             return None;
         }
@@ -103,8 +120,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let (found, bypass) = match shared {
             Shared::Sight(sight) => {
                 let Looked::Present(bytes) = &sight.looked else { return None };
-                let (found, origin, freshness) =
-                    self.read(key, bytes, sight, &serving.ageing, errors).ok()?;
+                let read = self.read(key, bytes, sight, &serving.ageing, errors).ok()?;
+                let Read { found, origin, freshness, .. } = read;
                 if matches!(freshness, Freshness::Spare | Freshness::Expired) {
                     return None;
                 }
@@ -134,8 +151,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     pub(super) fn fresh(&self, key: &Key, sight: &Sight) -> Option<R::Value> {
         let Looked::Present(bytes) = &sight.looked else { return None };
         let errors = Errors { cached: None, sharer: Sharer::none() };
-        let (found, _, freshness) =
-            self.read(key, bytes, sight, &Ageing::default(), errors).ok()?;
+        let read = self.read(key, bytes, sight, &Ageing::default(), errors).ok()?;
+        let Read { found, freshness, .. } = read;
         if freshness != Freshness::Fresh {
             return None;
         }
@@ -169,31 +186,27 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         sight: &Sight,
         ageing: &Ageing,
         errors: Errors<'_, R::Error>,
-    ) -> Result<(R, Origin, Freshness), Unusable> {
+    ) -> Result<Read<R>, Unusable> {
         let entry = self.entry(key, bytes, errors)?;
         if !entry.is_valid(&sight.versions) {
             return Err(Unusable::Invalid);
         }
-        let (freshness, age) = self.age(&entry, sight, ageing);
+        let Aged { freshness, age, good_for } = self.age(&entry, sight, ageing);
         let source = match freshness {
             Freshness::Fresh | Freshness::Due => Source::Store,
             Freshness::Stale | Freshness::Spare => Source::Stale,
             Freshness::Expired => return Err(Unusable::Invalid),
         };
         let found = self.decode(&entry, errors)?;
-        Ok((found, Origin { source, age }, freshness))
+        Ok(Read { found, origin: Origin { source, age }, freshness, good_for })
     }
 
-    fn age(
-        &self,
-        entry: &Entry<'_>,
-        sight: &Sight,
-        ageing: &Ageing,
-    ) -> (Freshness, Option<Duration>) {
+    fn age(&self, entry: &Entry<'_>, sight: &Sight, ageing: &Ageing) -> Aged {
         if !sight.aged {
             // A value that outlives its ttl may be past it: who does not ask cannot tell.
             let plain = entry.stale.is_zero();
-            return (if plain { Freshness::Fresh } else { Freshness::Expired }, None);
+            let freshness = if plain { Freshness::Fresh } else { Freshness::Expired };
+            return Aged { freshness, age: None, good_for: None };
         }
         let life = entry.ttl.saturating_add(entry.stale);
         let age = Age {
@@ -203,8 +216,13 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             // There was nothing a moment before: it was stored in between.
             remaining: sight.remaining.unwrap_or(life),
         };
-        let chance = if ageing.early_refresh.is_some() { fastrand::f64() } else { 0.0 };
-        (freshness(&age, ageing, chance), Some(age.elapsed()))
+        let chance = || if ageing.early_refresh.is_some() { fastrand::f64() } else { 0.0 };
+        Aged {
+            freshness: freshness(&age, ageing, chance()),
+            age: Some(age.elapsed()),
+            // Drawn anew: it is about another moment.
+            good_for: self.keeper.as_ref().and_then(|_| fresh_for(&age, ageing, chance())),
+        }
     }
 
     fn decode(&self, entry: &Entry<'_>, errors: Errors<'_, R::Error>) -> Result<R, Fault> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ending::Terms;
 use super::{Loader, Serving};
-use crate::cache::{Call, Fill, Loading, Unwritten, not_invalidated};
+use crate::cache::{Call, Fill, Loading, Unwritten, Writing, not_invalidated};
 use crate::entry::{self, Content};
 use crate::error::Error;
 use crate::fault::Fault;
@@ -51,17 +51,20 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let written = self.cache.write(&unwritten, &self.coder, Some(data));
         let mut bytes = written.map_err(|failure| failure.into_error(what))?;
         let life = ttl.saturating_add(stale);
+        let writing = self.cache.writing(key.as_str());
         if self.tags.is_empty() {
             let value = Value { bytes, life };
-            return Ok(self.cache.store().put(key.as_str(), Arc::default(), value));
+            let put = self.cache.store().put(key.as_str(), Arc::default(), value);
+            return Ok(Writing::until(writing, put));
         }
         let (cache, key, tags) = (self.cache.clone(), key.clone(), self.tags.clone());
-        Ok(Task::pending(async move {
+        let put = Task::pending(async move {
             let tags = cache.capture(&key, &tags).await?;
             let versions: Vec<Token> = tags.iter().map(|captured| captured.version).collect();
             entry::set_versions(&mut bytes, &versions);
             cache.store().put(key.as_str(), tags, Value { bytes, life }).wait().await
-        }))
+        });
+        Ok(Writing::until(writing, put))
     }
 
     pub(crate) fn forget(&self, key: &Key) -> Task<()> {

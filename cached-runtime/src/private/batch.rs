@@ -85,7 +85,7 @@ impl<V> Entry<Option<V>, OPTION> {
 
     /// The keys and the cache they are in, for `#[cache_invalidate]`.
     pub fn targets<K>(self, keys: &[K], fill: impl Fn(&mut Self, &K)) -> Vec<Target> {
-        let blank = self.ready();
+        let blank = self.loader();
         let loaders = keys.iter().map(|key| filled(&blank, key, &fill));
         let target = |loader: Loader<Option<V>, OPTION>| {
             Target::new(Cache::clone(&loader.cache), loader.function, loader.key)
@@ -99,7 +99,7 @@ impl<V> Entry<Option<V>, OPTION> {
         keys: &[K],
         fill: impl Fn(&mut Self, &K),
     ) -> (Loader<Option<V>, OPTION>, Result<io::Task<u64>, KeyError>) {
-        let blank = self.ready();
+        let blank = self.loader();
         let texts = keys.iter().map(|key| {
             let loader = filled(&blank, key, &fill);
             loader.key.map(|key| key.as_str().to_owned())
@@ -121,7 +121,7 @@ fn filled<V, K>(
 ) -> Loader<Option<V>, OPTION> {
     let mut entry = Entry::beside(blank);
     fill(&mut entry, key);
-    entry.ready()
+    entry.loader()
 }
 
 /// A call of a batch, and how its values are kept.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Template;
+use super::forced;
 use super::options::{Always, Fixed, IntoTtl, NoErrors, PerValue};
 use super::plan::Plan;
 use crate::cache::{Cache, Current, not_invalidated};
@@ -16,7 +17,8 @@ use crate::coder::{Choice, Coder};
 use crate::error::Error;
 use crate::function::{At, Function};
 use crate::key::{Key, KeyBuilder, KeyError};
-use crate::loader::Loader;
+use crate::loader::{Loader, nearby};
+use crate::local::{Keepable, Keeper, Owner, Wanted};
 use crate::shape::{Kind, Probe, ShapeOf};
 use crate::sharing::Sharer;
 use crate::stats::FunctionStats;
@@ -29,6 +31,7 @@ pub struct Entry<R: ShapeOf<N>, const N: u8> {
     tags: Result<Vec<String>, KeyError>,
     coder: Coder<R::Data>,
     sharer: Sharer<R::Error>,
+    keeper: Option<Keeper<R::Value>>,
 }
 
 /// The name of a nested item or closure, in the compiler's words.
@@ -75,7 +78,7 @@ where
     let function = at.site().function::<R::Data>(at.place, generics);
     let coder = C::coder::<R::Data>(cache.config().codec);
     let builder = KeyBuilder::new(&function.segment);
-    Entry { cache, function, builder, tags: Ok(Vec::new()), coder, sharer }
+    Entry { cache, function, builder, tags: Ok(Vec::new()), coder, sharer, keeper: None }
 }
 
 impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
@@ -126,19 +129,49 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
 
     /// A key that grows beside this one, of the same function.
     pub(super) fn beside(loader: &Loader<R, N>) -> Self {
-        let Loader { cache, function, coder, .. } = loader;
+        let Loader { cache, function, coder, keeper, .. } = loader;
         let builder = KeyBuilder::new(&function.segment);
-        let (cache, coder, sharer) = (cache.again(), *coder, Sharer::none());
-        Self { cache, function, builder, tags: Ok(Vec::new()), coder, sharer }
+        let (cache, coder, sharer, keeper) = (cache.again(), *coder, Sharer::none(), *keeper);
+        Self { cache, function, builder, tags: Ok(Vec::new()), coder, sharer, keeper }
     }
 
-    pub(super) fn ready(self) -> Loader<R, N> {
-        let Self { cache, function, builder, tags, coder, .. } = self;
+    /// With `local`: for how long at most.
+    #[must_use]
+    pub fn local(mut self, ttl: Option<Duration>) -> Self
+    where
+        R: Keepable<N>,
+    {
+        self.keeper = Some(Keeper::new::<R, N>(ttl));
+        self
+    }
+
+    /// Lets other tasks run, where this one has had its share: a hit waits for nothing by itself.
+    pub async fn ready(&self) {
+        tokio::task::coop::consume_budget().await;
+    }
+
+    /// What this process's memory has.
+    #[inline]
+    #[must_use]
+    pub fn nearby(&self) -> Option<R> {
+        let keeper = self.keeper.as_ref()?;
+        if forced::is_noted(self.function.site()) || self.function.name_taken {
+            return None;
+        }
+        let (key, arguments) = self.builder.view()?;
+        let owner = Owner { function: self.function.fingerprint, arguments };
+        let wanted = Wanted { owner, key, tags: self.tags.as_ref().ok()? };
+        let (found, _) = nearby::<R, N>(&self.cache, self.function, wanted, keeper)?;
+        Some(found)
+    }
+
+    pub(super) fn loader(self) -> Loader<R, N> {
+        let Self { cache, function, builder, tags, coder, keeper, .. } = self;
         let (key, tags) = match tags {
             Ok(tags) => (builder.finish(), tags),
             Err(error) => (Err(error), Vec::new()),
         };
-        Loader { cache, function, key, tags, coder }
+        Loader { cache, function, key, tags, coder, keeper }
     }
 
     /// With `ttl = expression`.
@@ -147,13 +180,13 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
         ttl: T,
     ) -> Plan<R, N, T::Ttl, Always, NoErrors<R::Error>> {
         let sharer = self.sharer;
-        Plan::new(self.ready(), ttl.into_ttl(), sharer)
+        Plan::new(self.loader(), ttl.into_ttl(), sharer)
     }
 
     /// With `ttl` a literal.
     pub fn cached(self, ttl: Duration) -> Plan<R, N, Fixed, Always, NoErrors<R::Error>> {
         let sharer = self.sharer;
-        Plan::new(self.ready(), Fixed(ttl), sharer)
+        Plan::new(self.loader(), Fixed(ttl), sharer)
     }
 
     /// With `ttl = |value| …`.
@@ -162,7 +195,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
         ttl: F,
     ) -> Plan<R, N, PerValue<F>, Always, NoErrors<R::Error>> {
         let sharer = self.sharer;
-        Plan::new(self.ready(), PerValue(ttl), sharer)
+        Plan::new(self.loader(), PerValue(ttl), sharer)
     }
 
     /// The key. Where an argument cannot be serialised it is the key of no entry.
@@ -177,7 +210,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// Where the store could not be told.
     pub async fn invalidate(self) -> Result<(), Error> {
-        let loader = self.ready();
+        let loader = self.loader();
         let (key, task) = loader.invalidation()?;
         Loader::<R, N>::invalidated(key, task.wait().await)
     }
@@ -187,7 +220,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// As there.
     pub fn invalidate_blocking(self) -> Result<(), Error> {
-        let loader = self.ready();
+        let loader = self.loader();
         let (key, task) = loader.invalidation()?;
         Loader::<R, N>::invalidated(key, task.block())
     }
@@ -197,7 +230,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// Where the store could not be asked.
     pub async fn peek(self) -> Result<Option<R::Value>, Error> {
-        self.ready().peek().await
+        self.loader().peek().await
     }
 
     /// As [`peek`](Self::peek), blocking.
@@ -205,7 +238,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// As there.
     pub fn peek_blocking(self) -> Result<Option<R::Value>, Error> {
-        let loader = self.ready();
+        let loader = self.loader();
         let found = loader.reading()?.block();
         loader.peeked(found)
     }
@@ -215,7 +248,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// Where the store could not be told.
     pub async fn invalidate_all(self) -> Result<u64, Error> {
-        let loader = self.ready();
+        let loader = self.loader();
         let swept = loader.invalidation_of_all().wait().await;
         swept.map_err(|failure| not_invalidated(&loader.function.segment, failure))
     }
@@ -225,7 +258,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// # Errors
     /// As there.
     pub fn invalidate_all_blocking(self) -> Result<u64, Error> {
-        let loader = self.ready();
+        let loader = self.loader();
         let swept = loader.invalidation_of_all().block();
         swept.map_err(|failure| not_invalidated(&loader.function.segment, failure))
     }
@@ -233,7 +266,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     /// The function's statistics.
     #[must_use]
     pub fn stats(self) -> FunctionStats {
-        self.ready().stats()
+        self.loader().stats()
     }
 
     /// The key and the cache it is in, for `#[cache_invalidate]`.

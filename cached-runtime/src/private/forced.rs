@@ -91,6 +91,11 @@ pub(super) fn take(site: &'static Site) -> Option<Taken> {
     })
 }
 
+/// Whether there is a note for `site`.
+pub(super) fn is_noted(site: &'static Site) -> bool {
+    NOTE.get().is_some_and(|note| std::ptr::eq(note.site, site))
+}
+
 /// A call with its note, which stands while the call is polled and has not taken it.
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct Forced<F> {

@@ -30,6 +30,7 @@ pub use crate::cache::Current;
 pub use crate::codec::zip::DEFAULT_THRESHOLD;
 pub use crate::coder::{CacheDefault, Named};
 pub use crate::function::{At, Place, Site};
+pub use crate::local::Keepable;
 pub use crate::policy::SingleFlight;
 pub use crate::shape::{Fallible, Kind, Probe, ShapeOf, by_type, by_value};
 pub use crate::sharing::{Sharer, by_error};

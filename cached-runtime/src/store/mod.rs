@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Moment;
 use crate::entry::Fence;
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
@@ -17,7 +18,7 @@ mod memory;
 mod redis;
 
 pub(crate) use memory::MemoryStore;
-pub(crate) use redis::{Condition, Errands, Listening, RedisStore};
+pub(crate) use redis::{Condition, Errands, Listening, RedisStore, Watch};
 
 /// A tag's version outlives the values that were stored under it by this much.
 const TAG_MARGIN: Duration = Duration::from_secs(5);
@@ -145,6 +146,22 @@ pub(crate) struct Value {
     pub(crate) bytes: Vec<u8>,
     /// How long it is kept, its stale window included.
     pub(crate) life: Duration,
+}
+
+/// What is kept elsewhere of what is in the store, and is told what changes there.
+pub(crate) trait Watched: Send + Sync {
+    /// Now, by its own clock.
+    fn now(&self) -> Moment;
+    /// Something happened to the entry under this key, which is relative to the namespace.
+    fn changed(&self, key: &str);
+    /// Something happened to this tag's version.
+    fn tag_changed(&self, tag: &str);
+    /// Something may have happened to everything.
+    fn all_changed(&self);
+    /// Whatever happened up to this moment was told.
+    fn coherent_at(&self, moment: Moment);
+    /// From here on changes are not told.
+    fn lost(&self);
 }
 
 /// Where entries live.

@@ -47,6 +47,11 @@ impl Endpoint {
         Ok(Self { id, client, bell, health, links: RwLock::new(Vec::new()) })
     }
 
+    /// To connect by.
+    pub(super) fn client(&self) -> Client {
+        self.client.clone()
+    }
+
     /// The link of the runtime this is called on; made, with its actor, at first use.
     ///
     /// # Panics

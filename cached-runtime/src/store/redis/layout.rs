@@ -5,6 +5,7 @@
 //! {namespace}#r:{key}   a lease beside an entry, while its value may still be served
 //! {namespace}#t:{tag}   a tag's version
 //! {namespace}#w:{key}   the channel on which those who wait for an entry are woken
+//! {namespace}#l         a channel without messages, for the link that tells of changes
 //! ```
 //!
 //! No namespace has a `#` in it, and no pattern of a user's reaches beyond `{namespace}:`, so that
@@ -85,6 +86,13 @@ impl Layout {
     /// The channel of those who wait for an entry.
     pub(super) fn waiters<'a>(&'a self, key: &'a str) -> FullKey<'a> {
         self.full(Kind::Waiters, key, None)
+    }
+
+    /// What the names of entries begin with, and those of tags, for the link that tells of changes,
+    /// and the channel that it subscribes to.
+    pub(super) fn watched(&self) -> (String, String, String) {
+        let namespace = &self.namespace;
+        (format!("{namespace}:"), format!("{namespace}#t:"), format!("{namespace}#l"))
     }
 
     /// The channel of those who wait for the entry whose key, or the lease beside it, is this.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{AsyncPushSender, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind};
 use tokio::sync::{Notify, mpsc, watch};
 
@@ -249,7 +249,7 @@ async fn supervise(farewell: Farewell, client: Client, health: Arc<Health>) {
 
 pub(super) async fn connect(
     client: &Client,
-    pushes: mpsc::UnboundedSender<PushInfo>,
+    pushes: impl AsyncPushSender,
 ) -> Result<MultiplexedConnection, Failure> {
     // Deadlines are ours: one around everything, and none per command inside.
     let config = AsyncConnectionConfig::new()

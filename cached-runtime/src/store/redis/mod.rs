@@ -36,10 +36,13 @@ mod lookup;
 mod probe;
 mod promise;
 mod scripts;
+mod watch;
 mod writes;
 
 pub(crate) use self::health::Condition;
 pub(crate) use self::probe::Errands;
+pub(crate) use self::watch::Watch;
+use self::watch::Watcher;
 
 #[derive(Clone)]
 pub(crate) struct RedisStore {
@@ -58,6 +61,14 @@ struct Inner {
     in_flight: InFlight,
     /// What is to be done before the circuit closes.
     errands: OnceLock<Arc<dyn Errands>>,
+    /// Tells of changes, where somebody keeps values elsewhere.
+    watcher: Arc<Watcher>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.watcher.end();
+    }
 }
 
 /// So many operations of one caller are answered well within one deadline; more are sent in parts.
@@ -86,6 +97,7 @@ impl RedisStore {
                 writes: Writes::new(),
                 in_flight: InFlight::new(config.in_flight),
                 errands: OnceLock::new(),
+                watcher: Arc::default(),
             }),
         };
         store.inner.endpoint.health.breaker.guard(Arc::downgrade(&store.inner));

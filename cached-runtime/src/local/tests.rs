@@ -1,0 +1,273 @@
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn function() -> &'static Function {
+    Function::by_hand::<String>()
+}
+
+/// An entry of the tests: its key says whose it is.
+fn wanted(key: &str) -> Wanted<'_> {
+    Wanted { owner: Owner { function: 1, arguments: key.len() as u64 }, key, tags: &[] }
+}
+
+fn value(text: &str) -> Option<Kept> {
+    Some(Arc::new(text.to_owned()))
+}
+
+fn read(wanted: Wanted<'_>, text: &str, good_for: Duration) -> Read {
+    Read { owner: wanted.owner, kept: value(text), bytes: text.len(), good_for, age: None }
+}
+
+fn keep(local: &Local, ticket: Ticket, wanted: Wanted<'_>, text: &str) {
+    let counters = Arc::<Counters>::default();
+    local.keep(ticket, wanted.key, read(wanted, text, HOUR), function(), counters);
+}
+
+fn fill(local: &Local, wanted: Wanted<'_>, text: &str) {
+    let ticket = local.ticket(wanted.key, wanted.tags).unwrap();
+    keep(local, ticket, wanted, text);
+}
+
+fn hit(local: &Local, wanted: Wanted<'_>) -> Option<String> {
+    local.hit(wanted, |slot, _| slot.kept.as_ref()?.downcast_ref::<String>().cloned())
+}
+
+fn alone() -> Local {
+    Local::alone(1 << 20, Clock::manual())
+}
+
+/// Twice, since the second comes from the thread's own front.
+fn hits(local: &Local, wanted: Wanted<'_>) -> [Option<String>; 2] {
+    [hit(local, wanted), hit(local, wanted)]
+}
+
+fn both(text: &str) -> [Option<String>; 2] {
+    [Some(text.to_owned()), Some(text.to_owned())]
+}
+
+#[test]
+fn what_is_kept_is_served_to_its_owner_alone() {
+    let local = alone();
+    fill(&local, wanted("f:1"), "one");
+    assert_eq!(hits(&local, wanted("f:1")), both("one"));
+    let other = Wanted { owner: Owner { function: 2, ..wanted("f:1").owner }, ..wanted("f:1") };
+    assert_eq!(hits(&local, other), [None, None]);
+    assert_eq!(hits(&local, wanted("f:2")), [None, None]);
+    assert_eq!(hits(&alone(), wanted("f:1")), [None, None], "another tier's");
+}
+
+#[test]
+fn a_change_removes_what_is_kept_in_every_thread() {
+    let local = alone();
+    for change in ["key", "flush"] {
+        fill(&local, wanted("f:1"), "one");
+        let (found, changed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let wait = |flag: &AtomicBool| {
+            while !flag.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+        };
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                assert_eq!(hits(&local, wanted("f:1")), both("one"));
+                found.store(true, Ordering::SeqCst);
+                wait(&changed);
+                hits(&local, wanted("f:1"))
+            });
+            assert_eq!(hits(&local, wanted("f:1")), both("one"));
+            wait(&found);
+            if change == "key" {
+                local.changed("f:1")
+            } else {
+                local.flush()
+            }
+            changed.store(true, Ordering::SeqCst);
+            assert_eq!(other.join().unwrap(), [None, None], "{change}");
+        });
+        assert_eq!(hits(&local, wanted("f:1")), [None, None], "{change}");
+    }
+}
+
+#[test]
+fn what_changed_since_the_ticket_is_not_kept() {
+    let local = alone();
+    let changes: [fn(&Local); 3] = [|l| l.changed("f:1"), Local::flush, Local::lost];
+    for (at, change) in changes.into_iter().enumerate() {
+        let ticket = local.ticket("f:1", &[]).unwrap();
+        change(&local);
+        keep(&local, ticket, wanted("f:1"), "old");
+        assert_eq!(hits(&local, wanted("f:1")), [None, None], "change {at}");
+        assert_eq!(local.entries(), 0);
+    }
+}
+
+#[test]
+fn a_tag_that_changed_ends_its_entries_and_no_others() {
+    let local = alone();
+    let (users, teams) = (["users".to_owned(), "user:1".to_owned()], ["teams".to_owned()]);
+    let tagged = Wanted { tags: &users, ..wanted("f:1") };
+    let other = Wanted { tags: &teams, ..wanted("f:22") };
+    fill(&local, tagged, "one");
+    fill(&local, other, "two");
+    assert_eq!(hits(&local, tagged), both("one"));
+    // A call with other tags is another's: its entry would be valid by these.
+    assert_eq!(hits(&local, Wanted { tags: &teams, ..tagged }), [None, None]);
+    let before = local.ticket("f:1", &users).unwrap();
+    local.tag_changed("user:1");
+    assert_eq!(hits(&local, tagged), [None, None]);
+    assert_eq!(hits(&local, other), both("two"));
+    keep(&local, before, tagged, "old");
+    assert_eq!(hits(&local, tagged), [None, None]);
+}
+
+#[test]
+fn a_value_is_served_until_its_deadline() {
+    let clock = Clock::manual();
+    let local = Local::alone(1 << 20, clock.clone());
+    let ticket = local.ticket("f:1", &[]).unwrap();
+    clock.advance(Duration::from_secs(4));
+    let read = Read { age: Some(HOUR), ..read(wanted("f:1"), "one", Duration::from_secs(10)) };
+    local.keep(ticket, "f:1", read, function(), Arc::default());
+    clock.advance(Duration::from_millis(5_999));
+    assert_eq!(hits(&local, wanted("f:1")), both("one"));
+    let age = local.hit(wanted("f:1"), Local::age).unwrap();
+    assert!(age.as_secs_f64() - HOUR.as_secs_f64() > 9.9, "{age:?}");
+    clock.advance(Duration::from_millis(2));
+    assert_eq!(hits(&local, wanted("f:1")), [None, None]);
+}
+
+#[test]
+fn nothing_is_kept_or_served_but_within_the_bound_of_the_last_sign() {
+    let local = Local::watched(1 << 20, Duration::from_secs(60));
+    assert!(local.ticket("f:1", &[]).is_none() && !local.is_coherent());
+    local.coherent_at(local.now());
+    assert!(local.is_coherent());
+    fill(&local, wanted("f:1"), "one");
+    assert_eq!(hits(&local, wanted("f:1")), both("one"));
+    // A sign that is older than the bound.
+    local.coherent_at(Moment::from_bits(
+        local.now().to_bits() - Moment::NEVER.after(HOUR).to_bits().min(local.now().to_bits()),
+    ));
+    assert_eq!(hits(&local, wanted("f:1")), [None, None]);
+    assert!(local.ticket("f:1", &[]).is_none() && !local.is_coherent());
+    // The link was late and told of no change: what is kept is good again.
+    local.coherent_at(local.now());
+    assert_eq!(hits(&local, wanted("f:1")), both("one"));
+    local.lost();
+    local.coherent_at(local.now());
+    assert_eq!(hits(&local, wanted("f:1")), [None, None], "what was missed meanwhile is not known");
+}
+
+#[test]
+fn bytes_are_bounded_whatever_the_sizes() {
+    let local = Local::alone(4 << 20, Clock::manual());
+    let counters = Arc::<Counters>::default();
+    let mut most = 0;
+    for n in 0..20_000_u64 {
+        let key = format!("f:{}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 5_000);
+        // 16 B to 256 KiB, small ones more often.
+        let bytes = 16_usize << (n * n % 15);
+        let owner = Owner { function: 1, arguments: n };
+        let read = Read { owner, kept: value("x"), bytes, good_for: HOUR, age: None };
+        let ticket = local.ticket(&key, &[]).unwrap();
+        local.keep(ticket, &key, read, function(), Arc::clone(&counters));
+        most = most.max(local.bytes());
+    }
+    assert!(most <= local.capacity() && most > local.capacity() * 9 / 10, "{most}");
+    let stats = counters.snapshot("f");
+    assert_eq!((stats.local_bytes, stats.local_entries), (local.bytes(), local.entries() as u64));
+    drop(local);
+    let stats = counters.snapshot("f");
+    assert!(stats.local_entries <= 512, "the thread's front: {}", stats.local_entries);
+}
+
+#[test]
+fn what_is_used_much_stays_when_others_come() {
+    let local = Local::alone(1 << 20, Clock::manual());
+    fill(&local, wanted("hot"), "hot");
+    for n in 0..20_000 {
+        fill(&local, wanted(&format!("cold:{n}")), "a value that is asked for once");
+        if n % 10 == 0 {
+            assert!(hit(&local, wanted("hot")).is_some(), "after {n}");
+        }
+    }
+}
+
+/// A user's value may do as it likes when it is cloned or dropped.
+#[test]
+fn values_that_use_the_tier_when_they_are_cloned_or_dropped() {
+    struct Nosy(Arc<Local>);
+    impl Clone for Nosy {
+        fn clone(&self) -> Self {
+            fill(&self.0, wanted("inner"), "inner");
+            assert!(hit(&self.0, wanted("inner")).is_some());
+            Self(Arc::clone(&self.0))
+        }
+    }
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            fill(&self.0, wanted("inner"), "inner");
+            self.0.changed("inner");
+        }
+    }
+    let local = Arc::new(alone());
+    for n in 0..3_000 {
+        let key = format!("nosy:{n}");
+        let wanted = wanted(&key);
+        let ticket = local.ticket(&key, &[]).unwrap();
+        let kept: Option<Kept> = Some(Arc::new(Nosy(Arc::clone(&local))));
+        let read = Read { kept, ..read(wanted, "", HOUR) };
+        local.keep(ticket, &key, read, function(), Arc::default());
+        let found =
+            local.hit(wanted, |slot, _| slot.kept.as_ref()?.downcast_ref::<Nosy>().cloned());
+        assert!(found.is_some());
+        drop(found);
+        local.changed(&format!("nosy:{}", n / 2));
+    }
+}
+
+/// Readers, fillers and changes at once: nobody finds what was filled under a ticket from before a
+/// change that was made before the look began. The control keeps without the ticket's question.
+#[test]
+fn no_schedule_brings_back_what_was_changed() {
+    let stale = |checked: bool| {
+        let local = alone();
+        let version = AtomicU64::new(0);
+        let stale = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let mut ticket = local.ticket("f:1", &[]).unwrap();
+                        // The store's value now.
+                        let read = version.load(Ordering::SeqCst);
+                        std::thread::yield_now();
+                        if !checked {
+                            ticket = local.ticket("f:1", &[]).unwrap();
+                        }
+                        keep(&local, ticket, wanted("f:1"), &read.to_string());
+                    }
+                });
+            }
+            scope.spawn(|| {
+                for _ in 0..20_000 {
+                    version.fetch_add(1, Ordering::SeqCst);
+                    local.changed("f:1");
+                    let floor = version.load(Ordering::SeqCst);
+                    std::thread::yield_now();
+                    if let Some(found) = hit(&local, wanted("f:1"))
+                        && found.parse::<u64>().unwrap() < floor
+                    {
+                        stale.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        });
+        stale.into_inner()
+    };
+    assert_eq!(stale(true), 0);
+    assert!(stale(false) > 0, "the control finds nothing");
+}
