@@ -11,6 +11,7 @@ use crate::companion;
 use crate::function::{Body, Function, Param, Style};
 use crate::handle;
 use crate::identity::{generics, site};
+use crate::local;
 use crate::model::{Ageing, Companion, Compress, Flight, Key, Length, Model, Ttl};
 use crate::owned;
 use crate::spans::shown_at;
@@ -29,12 +30,15 @@ fn function(model: &Model) -> TokenStream {
     if let Some(batch) = &model.batch {
         return batch::function(model, batch, body);
     }
-    let call = run(model, body, &plan(model, &Use::Call));
+    let call = match &model.local {
+        Some(local) => local::call(model, local, body),
+        None => run(model, body, &plan(model, &Use::Call)),
+    };
     rewritten(function, model.style, &call)
 }
 
 /// The plan carried out with the body.
-fn run(model: &Model, body: &Group, plan: &TokenStream) -> TokenStream {
+pub(crate) fn run(model: &Model, body: &Group, plan: &TokenStream) -> TokenStream {
     let private = private(model);
     let deferred = deferred(&private, &model.function, model.style, &model.returns, body);
     // What may go on behind a stale value must own what it uses; else its caller waits for it.
@@ -139,7 +143,7 @@ pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
 }
 
 /// The options, given to an entry.
-fn planned(model: &Model, place: &Use, entry: TokenStream) -> TokenStream {
+pub(crate) fn planned(model: &Model, place: &Use, entry: TokenStream) -> TokenStream {
     let (private, codec) = (private(model), codec(model));
     // What is asked of the return type is reported there, what is asked of a value at the value.
     let returns = &model.returns;
@@ -386,14 +390,15 @@ fn codec(model: &Model) -> TokenStream {
     }
 }
 
-fn length_tokens(length: &Length) -> TokenStream {
+pub(crate) fn length_tokens(length: &Length) -> TokenStream {
     match length {
         Length::Literal(duration) => duration_tokens(*duration),
         Length::Expr(expr) => as_written(expr),
     }
 }
 
-fn mixed(name: &str) -> Ident {
+/// A name that no user's token means.
+pub(crate) fn mixed(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 
