@@ -44,6 +44,12 @@ impl Options {
                 errors.at(given, format!("`batch` does not go with `{name}`; remove one of them"));
             }
         }
+        if let Some(local) = self.given("local") {
+            let message = "`local` does not go with `batch` yet: remove one of them; a function of \
+                           a single key, under the same `name`, may have `local`, and shares the \
+                           entries";
+            errors.at(local, message);
+        }
         self.check_methods(function, errors);
         let expr =
             self.value("batch", "the argument that holds the keys, `batch = ids`", errors)?;

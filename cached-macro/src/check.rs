@@ -50,6 +50,7 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
         name: options.name(errors),
         tags,
         invalidate_all: options.invalidate_all(errors),
+        local: options.local(errors),
         ttl: ttl.unwrap_or(Ttl::Literal(std::time::Duration::MAX)),
         ageing: options.ageing(style, errors),
         single_flight: options.single_flight(errors),

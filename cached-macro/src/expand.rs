@@ -11,6 +11,7 @@ use crate::companion;
 use crate::function::{Body, Function, Param, Style};
 use crate::handle;
 use crate::identity::{generics, site};
+use crate::local;
 use crate::model::{Ageing, Companion, Compress, Flight, Key, Length, Model, Ttl};
 use crate::owned;
 use crate::spans::shown_at;
@@ -29,19 +30,25 @@ fn function(model: &Model) -> TokenStream {
     if let Some(batch) = &model.batch {
         return batch::function(model, batch, body);
     }
-    let returns = &model.returns;
+    let call = match &model.local {
+        Some(local) => local::call(model, local, body),
+        None => run(model, body, &plan(model, &Use::Call)),
+    };
+    rewritten(function, model.style, &call)
+}
+
+/// The plan carried out with the body.
+pub(crate) fn run(model: &Model, body: &Group, plan: &TokenStream) -> TokenStream {
     let private = private(model);
-    let plan = plan(model, &Use::Call);
-    let deferred = deferred(&private, function, model.style, returns, body);
+    let deferred = deferred(&private, &model.function, model.style, &model.returns, body);
     // What may go on behind a stale value must own what it uses; else its caller waits for it.
     let owned = model.ageing.in_background() && owned::can_outlive(model);
-    let call = match (model.style, owned) {
+    match (model.style, owned) {
         (Style::Sync, false) => quote!(#plan.run_blocking(#deferred)),
         (Style::Sync, true) => quote!(#plan.run_blocking_owned(move #deferred)),
         (_, false) => quote!(#plan.run(#deferred).await),
         (_, true) => quote!(#plan.run_owned(#deferred).await),
-    };
-    rewritten(function, model.style, &call)
+    }
 }
 
 /// The body for the runtime to run or not: a closure, or a future.
@@ -125,16 +132,22 @@ pub(crate) fn private(model: &Model) -> TokenStream {
 
 /// An expression for the plan: the entry and the options.
 pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
-    let private = private(model);
     let entry = entry(model, place);
-    let codec = codec(model);
+    let Some(batch) = &model.batch else {
+        return planned(model, place, shown_at(&model.returns, entry));
+    };
+    let (common, ways) = (mixed("entry"), mixed("ways"));
+    let plan = planned(model, place, quote!(#common));
+    let each = batch::each(model, batch, place);
+    quote!({ let (#common, #ways) = #entry; #plan.of(#ways, #each) })
+}
+
+/// The options, given to an entry.
+pub(crate) fn planned(model: &Model, place: &Use, entry: TokenStream) -> TokenStream {
+    let (private, codec) = (private(model), codec(model));
     // What is asked of the return type is reported there, what is asked of a value at the value.
     let returns = &model.returns;
-    let (planned, ways) = (mixed("entry"), mixed("ways"));
-    let mut plan = match &model.batch {
-        Some(_) => quote!(#planned),
-        None => shown_at(returns, entry.clone()),
-    };
+    let mut plan = entry;
     let mut step = |place: &dyn ToTokens, method: TokenStream, arguments: TokenStream| {
         let (method, arguments) =
             (shown_at(place, method), shown_at(returns, quote!((#arguments))));
@@ -182,10 +195,6 @@ pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
         Some(Compress::From(threshold)) => {
             step(threshold, quote!(compress::<#private::Zstd>), quote!(#threshold));
         }
-    }
-    if let Some(batch) = &model.batch {
-        let each = batch::each(model, batch, place);
-        return quote!({ let (#planned, #ways) = #entry; #plan.of(#ways, #each) });
     }
     plan
 }
@@ -381,14 +390,15 @@ fn codec(model: &Model) -> TokenStream {
     }
 }
 
-fn length_tokens(length: &Length) -> TokenStream {
+pub(crate) fn length_tokens(length: &Length) -> TokenStream {
     match length {
         Length::Literal(duration) => duration_tokens(*duration),
         Length::Expr(expr) => as_written(expr),
     }
 }
 
-fn mixed(name: &str) -> Ident {
+/// A name that no user's token means.
+pub(crate) fn mixed(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
 }
 

@@ -19,6 +19,7 @@ mod handle;
 mod identity;
 mod invalidate;
 mod learned;
+mod local;
 mod model;
 mod names;
 mod neutral;

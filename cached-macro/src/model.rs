@@ -19,6 +19,7 @@ pub(crate) struct Model {
     pub(crate) tags: Vec<Template>,
     /// Each entry carries a tag of the function itself.
     pub(crate) invalidate_all: bool,
+    pub(crate) local: Option<Local>,
     pub(crate) ttl: Ttl,
     pub(crate) ageing: Ageing,
     pub(crate) single_flight: Flight,
@@ -71,6 +72,12 @@ pub(crate) enum Ttl {
 pub(crate) enum Length {
     Literal(Duration),
     Expr(Expr),
+}
+
+/// Values are kept in this process's memory, too.
+pub(crate) struct Local {
+    /// How long at most.
+    pub(crate) ttl: Option<Length>,
 }
 
 /// How values that grow old, and loads that take long, are treated.

@@ -8,6 +8,7 @@ pub(crate) const OPTIONS: &[&str] = &[
     "name",
     "tags",
     "invalidate_all",
+    "local",
     "stale_while_revalidate",
     "stale_if_error",
     "refresh_ahead",
@@ -68,6 +69,10 @@ pub(crate) fn unknown(name: &str) -> String {
         "tag" | "labels" | "groups" | "tagged" => {
             Some("it is called `tags` here, and is a list: `tags = [\"user:{id}\"]`".to_owned())
         }
+        "l1" | "in_memory" | "memory" | "near" | "near_cache" | "local_cache" => {
+            Some("it is called `local` here: `local`, or `local = \"5s\"`".to_owned())
+        }
+        "local_ttl" => Some("it is written `local = \"5s\"` here".to_owned()),
         "swr" | "stale" | "stale_ttl" | "max_stale" | "grace_period" | "soft_ttl" => Some(
             "it is called `stale_while_revalidate` here, and counts from the ttl's end: \
              `stale_while_revalidate = \"5m\"`"
@@ -171,6 +176,8 @@ mod tests {
         for (name, ours) in [
             ("key_prefix", "name"),
             ("tag", "tags"),
+            ("l1", "local"),
+            ("near_cache", "local"),
             ("swr", "stale_while_revalidate"),
             ("stale", "stale_while_revalidate"),
             ("grace", "stale_if_error"),

@@ -22,20 +22,32 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn sort(parsed: Parsed, errors: &Errors) -> Self {
-        let Parsed { options, incomplete: mut maybe_ttl } = parsed;
+        let Parsed { options, incomplete } = parsed;
+        let meant = |option: &Opt| names::means_ttl(&option.name.to_string());
+        let maybe_ttl = incomplete || options.iter().any(meant);
+        let known = Self::known(options, names::OPTIONS, &names::unknown, errors);
+        Self { maybe_ttl, ..known }
+    }
+
+    /// Those of these names; the others are reported.
+    pub(crate) fn known(
+        options: Vec<Opt>,
+        names: &[&str],
+        unknown: &dyn Fn(&str) -> String,
+        errors: &Errors,
+    ) -> Self {
         let mut kept: Vec<Opt> = Vec::new();
         for option in options {
             let name = option.name.to_string();
-            if !names::OPTIONS.contains(&name.as_str()) {
-                errors.at(&option.name, names::unknown(&name));
-                maybe_ttl |= names::means_ttl(&name);
+            if !names.contains(&name.as_str()) {
+                errors.at(&option.name, unknown(&name));
             } else if kept.iter().any(|known| known.name == option.name) {
                 errors.at(&option.name, format!("`{name}` is given twice; remove one"));
             } else {
                 kept.push(option);
             }
         }
-        Self { options: kept, maybe_ttl }
+        Self { options: kept, maybe_ttl: false }
     }
 
     /// The name of an option, where it is given: to point at.

@@ -171,6 +171,41 @@ fn all_options() {
     check(&expect_file!["snapshots/options.rs"], expanded, false);
 }
 
+/// What is at hand is returned before anything is asked.
+#[test]
+fn functions_whose_values_stay_in_memory() {
+    let function = quote! {
+        async fn get_settings(id: u64) -> Arc<Settings> {
+            query(id).await
+        }
+    };
+    let options = quote!(ttl = 60, local, companion = false);
+    let mut expanded = cache_result_tokens(options, &function);
+    let function = quote! {
+        fn get_user(id: u64) -> Option<User> {
+            query(id)
+        }
+    };
+    let options = quote!(ttl = 60, local = "5s", companion = false);
+    expanded.extend(cache_result_tokens(options, &function));
+    let function = quote! {
+        pub async fn find(self: Arc<Self>, id: u64) -> Result<User, sqlx::Error> {
+            self.query(id).await
+        }
+    };
+    let options = quote! {
+        ttl = 60,
+        key = "{self.tenant}:{id}",
+        local(ttl = self.patience),
+        stale_while_revalidate = 30,
+        refresh_ahead = 0.8,
+        cache = self.cache
+    };
+    let method = cache_result_tokens(options, &function);
+    expanded.extend(quote!(impl Repo { #method }));
+    check(&expect_file!["snapshots/local.rs"], expanded, false);
+}
+
 #[test]
 fn an_invalidation() {
     let function = quote! {

@@ -14,7 +14,9 @@ const COMPILER: &str = "rustc 1.95.";
 #[test]
 fn mistakes_are_reported_where_they_are_and_with_their_cure() {
     let cases = trybuild::TestCases::new();
-    for group in ["batch", "companion", "invalidate", "signature", "stale", "tags", "types"] {
+    for group in
+        ["batch", "companion", "invalidate", "local", "signature", "stale", "tags", "types"]
+    {
         cases.pass(format!("ui/{group}/pass_*.rs"));
     }
     let compiler = compiler();
@@ -28,6 +30,7 @@ fn mistakes_are_reported_where_they_are_and_with_their_cure() {
         "flight",
         "invalidate",
         "key",
+        "local",
         "options",
         "receiver",
         "signature",
