@@ -237,11 +237,15 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let private = private(model);
     let returns = &model.returns;
     let entry = Ident::new("entry", Span::mixed_site());
-    let (codec, at) = (codec(model), at(model));
-    let generics = generics(model);
-    let cache = match place {
-        Use::Key => quote!(#private::nowhere()),
-        _ => cache(&private, model.cache.as_ref()),
+    let (codec, generics) = (codec(model), generics(model));
+    let (cache, at) = match (place, &model.local) {
+        (Use::Key, _) => (quote!(#private::nowhere()), at(model)),
+        // What the call began with.
+        (Use::Call, Some(_)) => {
+            let near = mixed("near");
+            (quote!(#near.cache()), quote!(#near.at()))
+        }
+        _ => (cache(&private, model.cache.as_ref()), at(model)),
     };
     if let Some(batch) = &model.batch {
         let common = batch::common(model, batch, (codec, cache, at, &generics));
@@ -358,7 +362,7 @@ fn captured(entry: &Ident, model: &Model, Capture { root, expr }: &Capture) -> T
 }
 
 /// The function's identity: its static, and where it stands.
-fn at(model: &Model) -> TokenStream {
+pub(crate) fn at(model: &Model) -> TokenStream {
     let private = private(model);
     match model.companion {
         Companion::Type => {

@@ -5,7 +5,10 @@ use quote::quote;
 use syn::{Expr, ExprLit, Lit};
 
 use crate::errors::Errors;
-use crate::expand::{Use, entry, length_tokens, mixed, planned, run};
+use crate::expand::{
+    Use, at as place, cache, entry, filling, length_tokens, mixed, planned, private, run,
+};
+use crate::identity::generics;
 use crate::model::{Length, Local, Model};
 use crate::names;
 use crate::options::Options;
@@ -55,32 +58,49 @@ fn unknown(name: &str) -> String {
     format!("`local` knows no `{name}`{}\nit takes `ttl` alone: {LIST}", near.unwrap_or_default())
 }
 
-/// The call: what is at hand is returned before anything is asked. It is not the arms of a `match`,
-/// since what is matched on lives as long as the arms run: across the awaits of the other one, so
-/// that with an error that is not `Send` the future would not be either.
+/// The call: what is at hand is returned before anything is asked, and before there is a key. It is
+/// not the arms of a `match`, since what is matched on lives as long as the arms run: across the
+/// awaits of the other one, so that with an error that is not `Send` the future would not be either.
+/// Nor does what the look takes live across an await: it would have to be written into the future.
 pub(crate) fn call(model: &Model, local: &Local, body: &Group) -> TokenStream {
-    let (near, found) = (mixed("entry"), mixed("found"));
-    let kept = kept(model, local);
-    let look = if model.is_async() { quote!(nearby().await) } else { quote!(nearby_blocking()) };
-    let call = run(model, body, &planned(model, &Use::Call, quote!(#near)));
+    let [at, near, found, plan] = ["at", "near", "found", "plan"].map(mixed);
+    let (private, returns) = (private(model), &model.returns);
+    let (place, begin) = (place(model), begin(model, local));
+    let filling = filling(model, &Use::Call, &near);
+    let mutable = (!filling.is_empty()).then(|| quote!(mut));
+    let turn = model.is_async().then(|| quote!(#private::turn().await;));
+    let entry = shown_at(returns, entry(model, &Use::Call));
+    let kept = shown_at(returns, quote!(local(#near)));
+    let planned = planned(model, &Use::Call, quote!(#entry.#kept));
+    let run = run(model, body, &quote!(#plan));
     quote! {
-        let mut #near = #kept;
-        if let ::core::option::Option::Some(#found) = #near.#look {
-            return #found;
-        }
-        #call
+        #turn
+        let #plan = {
+            let #at = #place;
+            let #mutable #near = #begin;
+            #filling
+            if let ::core::option::Option::Some(#found) = #near.look() {
+                return #found;
+            }
+            #planned
+        };
+        #run
     }
 }
 
-/// The entry, of values that can stay in memory: what that asks of them is reported at the return
-/// type.
-fn kept(model: &Model, Local { ttl }: &Local) -> TokenStream {
-    let returns = &model.returns;
+/// What asks of values whether they can stay in memory: at the return type.
+fn begin(model: &Model, Local { ttl }: &Local) -> TokenStream {
+    let (private, returns) = (private(model), &model.returns);
+    let (cache, generics) = (cache(&private, model.cache.as_ref()), generics(model));
+    let at = mixed("at");
     let ttl = match ttl.as_ref().map(length_tokens) {
         Some(ttl) => quote!(::core::option::Option::Some(#ttl)),
         None => quote!(::core::option::Option::None),
     };
-    let entry = shown_at(returns, entry(model, &Use::Call));
-    let (method, ttl) = (shown_at(returns, quote!(local)), shown_at(returns, quote!((#ttl))));
-    quote!(#entry.#method #ttl)
+    let [near, probe, kind] = [quote!(near), quote!(Probe), quote!(kind_of)]
+        .map(|name| shown_at(returns, quote!(#private::#name)));
+    let new = shown_at(returns, quote!(::NEW));
+    quote! {
+        #near(#probe::<#returns>#new, #kind!(#returns), #ttl, #cache, &#at, &[#(#generics),*])
+    }
 }

@@ -66,6 +66,7 @@ impl At {
 
     /// The site.
     #[must_use]
+    #[inline]
     pub const fn site(&self) -> &'static Site {
         self.site
     }
@@ -82,18 +83,16 @@ impl Site {
     /// whose values are of type `D`.
     pub fn function<D: DeserializeOwned>(
         &'static self,
-        place: Place,
+        place: &Place,
         generics: &[Cow<'static, str>],
     ) -> &'static Function {
         let first = self.first.get_or_init(|| self.register::<D>(place, generics));
         if first.is::<D>(place.path, generics) {
             return first;
         }
-        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = others.iter().find(|other| other.is::<D>(place.path, generics)) {
+        if let Some(known) = self.known_among_others::<D>(place.path, generics) {
             return known;
         }
-        drop(others);
         let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = others.iter().find(|other| other.is::<D>(place.path, generics)) {
             return known;
@@ -103,9 +102,33 @@ impl Site {
         function
     }
 
+    /// The instantiation at `place`, if it was called before.
+    #[inline]
+    pub(crate) fn known<D>(
+        &'static self,
+        place: &Place,
+        generics: &[Cow<'static, str>],
+    ) -> Option<&'static Function> {
+        let first = self.first.get()?;
+        if first.is::<D>(place.path, generics) {
+            return Some(first);
+        }
+        self.known_among_others::<D>(place.path, generics)
+    }
+
+    #[cold]
+    fn known_among_others<D>(
+        &'static self,
+        path: &'static str,
+        generics: &[Cow<'static, str>],
+    ) -> Option<&'static Function> {
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.iter().find(|other| other.is::<D>(path, generics)).copied()
+    }
+
     fn register<D: DeserializeOwned>(
         &'static self,
-        place: Place,
+        place: &Place,
         generics: &[Cow<'static, str>],
     ) -> &'static Function {
         let names: Vec<&str> = generics.iter().map(AsRef::as_ref).collect();
@@ -156,6 +179,7 @@ fn claim(segment: &str, site: &'static Site, data: TypeId) -> bool {
 impl Function {
     /// Names alone do not do: two types, of two blocks or of two versions of a crate, can have the
     /// same.
+    #[inline]
     fn is<D>(&self, path: &'static str, generics: &[Cow<'static, str>]) -> bool {
         // The same literal mostly has the same address; the text decides.
         self.data == typeid::of::<D>()
@@ -164,6 +188,7 @@ impl Function {
             && self.generics.iter().zip(generics).all(|(known, asked)| known == asked)
     }
 
+    #[inline]
     pub(crate) fn site(&self) -> &'static Site {
         self.site
     }
@@ -179,6 +204,6 @@ impl Function {
     pub(crate) fn by_hand<D: DeserializeOwned>() -> &'static Self {
         static BY_HAND: Site = Site::new(Some("get_or_load"), "a key by hand");
         let path = std::any::type_name::<D>();
-        BY_HAND.function::<D>(Place { here: path, path }, &[])
+        BY_HAND.function::<D>(&Place { here: path, path }, &[])
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::fault::Fault;
-use crate::tally::Tally;
+use crate::tally::{Lane, Tally};
 
 /// One function's counters in one cache. Relaxed: each is exact, and no order between them is
 /// promised while calls are under way.
@@ -54,6 +55,11 @@ impl Counters {
     #[inline]
     pub(crate) fn hit_locally(&self) {
         self.hits.count_local();
+    }
+
+    /// Where this thread counts such calls.
+    pub(crate) fn lane(&self) -> Arc<Lane> {
+        Arc::clone(self.hits.lane())
     }
 
     /// A value was put in this process's memory; the bytes that it weighs there.

@@ -2,7 +2,7 @@
 //! lane of its own, and a reader adds the lanes up. (LongAdder, Java 8, does the same.)
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// So many threads have a lane of their own; all others share the last.
 const OWN: usize = 31;
@@ -10,45 +10,71 @@ const OWN: usize = 31;
 /// What each call counts one of.
 #[derive(Default)]
 pub(crate) struct Tally {
-    lanes: Box<[Lane; OWN + 1]>,
+    lanes: [OnceLock<Arc<Lane>>; OWN + 1],
 }
 
-#[derive(Default)]
-#[repr(align(64))]
-struct Lane {
+/// What one thread counted, or many that share it.
+#[repr(align(128))]
+pub(crate) struct Lane {
+    shared: bool,
     local: AtomicU64,
     remote: AtomicU64,
+}
+
+impl Lane {
+    fn new(place: usize) -> Arc<Self> {
+        let shared = place >= OWN;
+        Arc::new(Self { shared, local: AtomicU64::new(0), remote: AtomicU64::new(0) })
+    }
+
+    /// To be called by the lane's own thread alone, unless it is a shared one.
+    #[inline]
+    pub(crate) fn count_local(&self) {
+        self.count(&self.local);
+    }
+
+    #[inline]
+    fn count(&self, counter: &AtomicU64) {
+        if self.shared {
+            counter.fetch_add(1, Ordering::Relaxed);
+        } else {
+            // Nobody else writes here.
+            counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        }
+    }
 }
 
 impl Tally {
     #[inline]
     pub(crate) fn count_local(&self) {
-        self.count(|lane| &lane.local);
+        let lane = self.lane();
+        lane.count(&lane.local);
     }
 
     #[inline]
     pub(crate) fn count_remote(&self) {
-        self.count(|lane| &lane.remote);
+        let lane = self.lane();
+        lane.count(&lane.remote);
     }
 
     pub(crate) fn local(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.local.load(Ordering::Relaxed)).sum()
+        self.sum(|lane| &lane.local)
     }
 
     pub(crate) fn remote(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.remote.load(Ordering::Relaxed)).sum()
+        self.sum(|lane| &lane.remote)
     }
 
+    /// This thread's lane.
     #[inline]
-    fn count(&self, which: impl Fn(&Lane) -> &AtomicU64) {
-        let own = PLACE.try_with(|place| place.0).unwrap_or(OWN);
-        let counter = which(&self.lanes[own]);
-        if own < OWN {
-            // Nobody else writes here.
-            counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        } else {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+    pub(crate) fn lane(&self) -> &Arc<Lane> {
+        let place = PLACE.try_with(|place| place.0).unwrap_or(OWN);
+        self.lanes[place].get_or_init(|| Lane::new(place))
+    }
+
+    fn sum(&self, counter: impl Fn(&Lane) -> &AtomicU64) -> u64 {
+        let lanes = self.lanes.iter().filter_map(OnceLock::get);
+        lanes.map(|lane| counter(lane).load(Ordering::Relaxed)).sum()
     }
 }
 

@@ -109,7 +109,7 @@ impl Cache {
             key: Ok(key),
             tags: Vec::new(),
             coder: CacheDefault::coder(self.config().codec),
-            keeper: None,
+            near: None,
         }
     }
 

@@ -61,6 +61,7 @@ pub fn global() -> Cache {
     installed().clone()
 }
 
+#[inline]
 fn installed() -> &'static Cache {
     INSTALLED.get_or_init(from_environment)
 }
@@ -95,6 +96,7 @@ impl Current {
 impl Deref for Current {
     type Target = Cache;
 
+    #[inline]
     fn deref(&self) -> &Cache {
         match self {
             Self::Installed(cache) => cache,
@@ -104,10 +106,12 @@ impl Deref for Current {
 }
 
 /// The cache of the scope that this runs in, if it is one.
+#[inline]
 pub(super) fn scoped() -> Option<Cache> {
     SCOPE.with_borrow(Option::clone)
 }
 
+#[inline]
 pub(crate) fn current() -> Current {
     match scoped() {
         Some(cache) => Current::Own(cache),

@@ -57,6 +57,7 @@ mod shape;
 mod tape;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::fmt;
 
@@ -66,6 +67,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) use self::function::{function_segment, named_segment};
 use self::segment::{Writer, write_argument};
 use self::tape::Tape;
+pub(crate) use self::trace::Trace;
 use crate::error::floor_boundary;
 
 /// Encoded values up to this many bytes are written out.
@@ -199,13 +201,6 @@ impl KeyBuilder {
             None => Ok(Key::new(std::mem::take(&mut self.writer.text), self.writer.tape)),
             Some(error) => Err(error),
         }
-    }
-
-    /// Text and fingerprint of the key as it is now, if it is one.
-    #[inline]
-    pub(crate) fn view(&self) -> Option<(&str, u64)> {
-        let text = &self.writer.text[..];
-        self.error.is_none().then(|| (text, fingerprint(text, self.writer.tape)))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::coder::Coder;
 use crate::fault::Fault;
 use crate::fetched::Source;
 use crate::function::Function;
-use crate::key::{Key, KeyError};
+use crate::key::{Key, KeyError, Trace};
 use crate::local::Keeper;
 use crate::policy::{Ageing, SingleFlight};
 use crate::shape::ShapeOf;
@@ -23,7 +23,7 @@ mod verbs;
 
 pub(crate) use batch::Begun;
 pub(crate) use ending::{Ending, Outcome, Purpose, Terms};
-pub(crate) use near::nearby;
+pub(crate) use near::nearest;
 use read::Judged;
 pub(crate) use verbs::{no_key, unusable};
 
@@ -34,8 +34,8 @@ pub(crate) struct Loader<R: ShapeOf<N>, const N: u8> {
     pub(crate) key: Result<Key, KeyError>,
     pub(crate) tags: Vec<String>,
     pub(crate) coder: Coder<R::Data>,
-    /// Where values are kept in this process's memory as well.
-    pub(crate) keeper: Option<Keeper<R::Value>>,
+    /// Where values are kept in this process's memory as well: how, and the arguments.
+    pub(crate) near: Option<(Keeper<R::Value>, Trace)>,
 }
 
 /// How a call is to be served.
@@ -150,7 +150,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let Serving { ageing, flight, age, .. } = serving;
         let (function, tags) = (self.function, &self.tags[..]);
         // What is kept is kept no longer than the store keeps it.
-        let age = *age || self.keeper.is_some();
+        let age = *age || self.near.is_some();
         Wants { function, key, tags, ageing, flight: *flight, age }
     }
 

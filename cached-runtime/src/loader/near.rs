@@ -1,57 +1,60 @@
 //! Values in this process's own memory: served from there, and put there when they were read from
 //! the store.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Loader, Origin};
 use crate::cache::Cache;
 use crate::fetched::Source;
 use crate::function::Function;
-use crate::key::Key;
-use crate::local::{Keeper, Local, Owner, Read, Slot, Ticket, Wanted};
+use crate::key::{Key, Trace};
+use crate::local::{Kept, Owner, Read, Slot, Ticket, Wanted};
 use crate::shape::{Opened, ShapeOf};
 use crate::store::{Looked, Sight};
 
-/// What this process's memory has; counted as a hit.
+/// What this thread has at hand for these arguments; counted as a hit.
 #[inline]
-pub(crate) fn nearby<R: ShapeOf<N>, const N: u8>(
+pub(crate) fn nearest<R: ShapeOf<N>, const N: u8>(
     cache: &Cache,
     function: &'static Function,
-    wanted: Wanted<'_>,
-    keeper: &Keeper<R::Value>,
-) -> Option<(R, Origin)> {
-    let give = |slot: &Slot, now| {
-        let opened = match &slot.kept {
-            Some(kept) => Opened::Value((keeper.give)(kept)?),
-            None => Opened::Absent(R::absence()?),
-        };
-        if std::ptr::eq(slot.function, function) {
-            slot.counters.hit_locally();
-        } else {
-            // Functions that share a name share entries, and count by themselves.
-            cache.counters(function, crate::stats::Counters::hit_locally);
-        }
-        let origin = Origin { source: Source::Local, age: Local::age(slot, now) };
-        Some((R::close(opened), origin))
+    trace: &Trace,
+    give: impl Fn(&Kept) -> Option<R::Value>,
+) -> Option<R> {
+    cache.local()?.nearest(function, trace, |slot| given(slot, give))
+}
+
+/// A value that is kept, for one caller.
+#[inline]
+fn given<R: ShapeOf<N>, const N: u8>(
+    slot: &Slot,
+    give: impl Fn(&Kept) -> Option<R::Value>,
+) -> Option<R> {
+    let opened = match &slot.kept {
+        Some(kept) => Opened::Value(give(kept)?),
+        None => Opened::Absent(R::absence()?),
     };
-    cache.local()?.hit(wanted, give)
+    Some(R::close(opened))
 }
 
 impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
-    /// As [`nearby`], of this entry.
+    /// What this process's memory has; counted as a hit.
     pub(crate) fn nearby(&self) -> Option<(R, Origin)> {
-        let (keeper, key) = (self.keeper.as_ref()?, self.key.as_ref().ok()?);
+        let ((keeper, trace), key) = (self.near.as_ref()?, self.key.as_ref().ok()?);
         if self.function.name_taken {
             return None;
         }
-        let wanted = Wanted { owner: self.owner(key), key: key.as_str(), tags: &self.tags };
-        nearby(&self.cache, self.function, wanted, keeper)
+        let (owner, function) = (self.owner(key), self.function);
+        let wanted = Wanted { owner, key: key.as_str(), tags: &self.tags, function, trace };
+        let give = |slot: &Slot, age| {
+            let origin = Origin { source: Source::Local, age };
+            Some((given(slot, keeper.give)?, origin))
+        };
+        self.cache.local()?.nearby(wanted, || self.cache.counters_of(function), give)
     }
 
     /// For what is about to be read.
     pub(super) fn ticket(&self, key: &Key) -> Option<Ticket> {
-        self.keeper.as_ref()?;
+        self.near.as_ref()?;
         self.cache.local()?.ticket(key.as_str(), &self.tags)
     }
 
@@ -63,7 +66,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         sight: &Sight,
         (found, origin, good_for): (R, Origin, Option<Duration>),
     ) -> R {
-        let (Some(keeper), Some(ticket), Some(good_for)) = (&self.keeper, ticket, good_for) else {
+        let (Some((keeper, _)), Some(ticket), Some(good_for)) = (&self.near, ticket, good_for)
+        else {
             return found;
         };
         let (Looked::Present(bytes), Some(local)) = (&sight.looked, self.cache.local()) else {
@@ -82,8 +86,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             good_for: keeper.ttl.map_or(good_for, |ttl| ttl.min(good_for)),
             age: origin.age,
         };
-        let counters = self.cache.counters_of(self.function);
-        local.keep(ticket, key.as_str(), read, self.function, Arc::clone(&counters));
+        local.keep(ticket, key.as_str(), read, self.cache.counters_of(self.function));
         R::close(opened)
     }
 

@@ -221,7 +221,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             freshness: freshness(&age, ageing, chance()),
             age: Some(age.elapsed()),
             // Drawn anew: it is about another moment.
-            good_for: self.keeper.as_ref().and_then(|_| fresh_for(&age, ageing, chance())),
+            good_for: self.near.as_ref().and_then(|_| fresh_for(&age, ageing, chance())),
         }
     }
 

@@ -1,43 +1,60 @@
-//! Each thread's own few entries of the local tiers, in front of what all threads share: a hit
-//! there touches nothing that another thread writes, but the reference count of an `Arc` that it
-//! gives away.
+//! Each thread's own few entries of the local tiers, in front of what all threads share: found by
+//! the arguments themselves instead of the key's text, and a hit touches nothing that another
+//! thread writes, but the reference count of an `Arc` that it gives away.
 //!
 //! A place remembers the stamp of its key from before the slot was found, and is good for as long
 //! as that stands. So nobody need find the places of other threads when something is invalidated.
-//! What a place holds may outlive its eviction from the tier, hence the bounds: [`PLACES`] values of
+//! What a place holds may outlive its eviction from the tier, hence the bounds: [`MOST`] values of
 //! at most [`LARGEST`] bytes a thread.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::slot::{Owner, Slot};
+use super::slot::Slot;
+use crate::function::Function;
+use crate::key::Trace;
+use crate::tally::Lane;
 
-const PLACES: usize = 512;
+/// A thread begins with so few places, and has more once it needs them.
+const FEWEST: usize = 64;
+const MOST: usize = 4096;
 /// Larger values are looked up in the tier itself, where that costs little beside their use.
 const LARGEST: u32 = 1024;
 /// The tier hears of every so many hits: what is used much is not to be driven out there.
 const HEARD: u32 = 64;
 
+/// What a call asks for: its cache's tier, its function and its arguments.
+pub(super) struct Asked<'a> {
+    pub(super) tier: u64,
+    pub(super) function: &'static Function,
+    pub(super) trace: &'a Trace,
+}
+
 struct Place {
+    trace: Trace,
     tier: u64,
+    function: &'static Function,
     stamp: u64,
     hits: Cell<u32>,
     slot: Arc<Slot>,
+    /// Where this thread counts the function's hits.
+    lane: Arc<Lane>,
+}
+
+#[derive(Default)]
+struct Front {
+    places: Vec<Option<Place>>,
+    /// How many were put in the place of another, since there are as many places.
+    displaced: usize,
 }
 
 thread_local! {
-    static FRONT: RefCell<Vec<Option<Place>>> = const { RefCell::new(Vec::new()) };
+    static FRONT: RefCell<Front> =
+        const { RefCell::new(Front { places: Vec::new(), displaced: 0 }) };
 }
 
-/// What is asked of a place.
-pub(super) struct Asked<'a> {
-    pub(super) tier: u64,
-    pub(super) owner: Owner,
-    pub(super) text: &'a str,
-}
-
-/// What there is in this thread's front for what is asked. `stamp` tells the stamp of now, `serve`
-/// what comes of the slot, and `hear` is called every so many hits.
+/// What there is in this thread's front for what is asked; counted. `stamp` tells the stamp of now,
+/// `serve` what comes of the slot, and `hear` is called every so many hits.
 #[inline]
 pub(super) fn look<T>(
     asked: &Asked<'_>,
@@ -46,20 +63,18 @@ pub(super) fn look<T>(
     hear: impl FnOnce(&Slot),
 ) -> Option<T> {
     // Shared, so that a value's `Clone` may well call a cached function.
-    let look = |front: &RefCell<Vec<Option<Place>>>| {
+    let look = |front: &RefCell<Front>| {
         let front = front.try_borrow().ok()?;
-        let place = front.get(at(asked.owner))?.as_ref()?;
-        let slot = &*place.slot;
-        let same =
-            place.tier == asked.tier && slot.owner == asked.owner && *slot.text == *asked.text;
-        if !same || stamp(slot.hash) != place.stamp {
+        let place = front.places.get(front.at(asked))?.as_ref()?;
+        if !place.is_for(asked) || stamp(place.slot.hash) != place.stamp {
             return None;
         }
-        let served = serve(slot)?;
+        let served = serve(&place.slot)?;
+        place.lane.count_local();
         let hits = place.hits.get().wrapping_add(1);
         place.hits.set(hits);
         if hits % HEARD == 0 {
-            hear(slot);
+            hear(&place.slot);
         }
         Some(served)
     };
@@ -68,25 +83,80 @@ pub(super) fn look<T>(
 
 /// Puts a slot that was found in the tier in this thread's front; `stamp` is that of its key from
 /// before it was found.
-pub(super) fn put(tier: u64, stamp: u64, slot: Arc<Slot>) {
-    if slot.weight > LARGEST {
+pub(super) fn put(
+    asked: &Asked<'_>,
+    stamp: u64,
+    slot: Arc<Slot>,
+    lane: impl FnOnce() -> Arc<Lane>,
+) {
+    if slot.weight > LARGEST || !asked.trace.is_whole() {
         return;
     }
-    let at = at(slot.owner);
-    let place = Place { tier, stamp, hits: Cell::new(0), slot };
-    let put = |front: &RefCell<Vec<Option<Place>>>| {
-        let mut front = front.try_borrow_mut().ok()?;
-        if front.is_empty() {
-            front.resize_with(PLACES, || None);
-        }
-        front.get_mut(at)?.replace(place)
+    let place = Place {
+        trace: *asked.trace,
+        tier: asked.tier,
+        function: asked.function,
+        stamp,
+        hits: Cell::new(0),
+        lane: lane(),
+        slot,
     };
+    let put = |front: &RefCell<Front>| front.try_borrow_mut().ok()?.put(place);
     // What was there is dropped when the front can be used again: it is a user's value.
     let before = FRONT.try_with(put).ok().flatten();
     drop(before);
 }
 
-/// Arguments are hashed already; functions are mixed in for those that have few.
-fn at(owner: Owner) -> usize {
-    usize::try_from((owner.arguments ^ owner.function) % PLACES as u64).unwrap_or(0)
+impl Place {
+    #[inline]
+    fn is_for(&self, asked: &Asked<'_>) -> bool {
+        std::ptr::eq(self.function, asked.function)
+            && self.tier == asked.tier
+            && self.trace.same(asked.trace)
+    }
 }
+
+impl Front {
+    #[inline]
+    fn at(&self, asked: &Asked<'_>) -> usize {
+        // The high bits, which all of the arguments' bits have reached; their number is that of
+        // the places, a power of two.
+        let spread = asked.trace.hash() ^ (asked.function.index as u64).wrapping_mul(SPREAD);
+        let bits = self.places.len().trailing_zeros();
+        usize::try_from(spread.wrapping_mul(SPREAD) >> (64 - bits).min(63)).unwrap_or(0)
+    }
+
+    /// What was in its place.
+    fn put(&mut self, place: Place) -> Option<Place> {
+        if self.places.is_empty() {
+            self.places.resize_with(FEWEST, || None);
+        } else if self.displaced > self.places.len() && self.places.len() < MOST {
+            self.grow();
+        }
+        let asked = Asked { tier: place.tier, function: place.function, trace: &place.trace };
+        let at = self.at(&asked);
+        let before = self.places.get_mut(at)?.replace(place);
+        let displaced = before.as_ref().zip(self.places.get(at)?.as_ref());
+        // A newer slot of the same entry takes no place.
+        self.displaced += usize::from(displaced.is_some_and(|(before, now)| {
+            !std::ptr::eq(before.function, now.function) || !before.trace.same(&now.trace)
+        }));
+        before
+    }
+
+    fn grow(&mut self) {
+        let before = std::mem::take(&mut self.places);
+        self.places.resize_with(before.len() * 4, || None);
+        self.displaced = 0;
+        for place in before.into_iter().flatten() {
+            let asked = Asked { tier: place.tier, function: place.function, trace: &place.trace };
+            let at = self.at(&asked);
+            // More places: nobody takes another's.
+            if let Some(free) = self.places.get_mut(at) {
+                *free = Some(place);
+            }
+        }
+    }
+}
+
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -50,6 +50,7 @@ macro_rules! keepable {
                 Arc::new(value.clone())
             }
 
+            #[inline]
             fn give(kept: &Kept) -> Option<T> {
                 kept.downcast_ref::<T>().cloned()
             }
@@ -60,6 +61,7 @@ macro_rules! keepable {
                 Arc::<T>::clone(value)
             }
 
+            #[inline]
             fn give(kept: &Kept) -> Option<Arc<T>> {
                 Arc::clone(kept).downcast::<T>().ok()
             }

@@ -18,10 +18,12 @@ use std::time::Duration;
 use quick_cache::sync::{Cache as Engine, DefaultLifecycle};
 use quick_cache::{Equivalent, Weighter};
 
+use self::front::Asked;
 use self::slot::{Parts, Tag};
 use self::stamps::Stamps;
 use crate::clock::{Clock, Moment};
 use crate::function::Function;
+use crate::key::Trace;
 use crate::stats::Counters;
 
 mod front;
@@ -94,6 +96,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) owner: Owner,
     pub(crate) key: &'a str,
     pub(crate) tags: &'a [String],
+    pub(crate) function: &'static Function,
+    pub(crate) trace: &'a Trace,
 }
 
 impl Local {
@@ -125,39 +129,43 @@ impl Local {
         }
     }
 
-    /// What `give` makes of the kept value, where it may be served.
+    /// What `give` makes of the value that this thread has at hand for a call of `function`, where it
+    /// may be served; counted.
     #[inline]
-    pub(crate) fn hit<T>(
+    pub(crate) fn nearest<T>(
+        &self,
+        function: &'static Function,
+        trace: &Trace,
+        give: impl FnOnce(&Slot) -> Option<T>,
+    ) -> Option<T> {
+        let asked = Asked { tier: self.id, function, trace };
+        let serve =
+            |slot: &Slot| if self.is_good(slot, self.clock.now()) { give(slot) } else { None };
+        front::look(&asked, |hash| self.keys.of(hash), serve, |slot| self.hear(slot))
+    }
+
+    /// What `give` makes of the kept value and its age, where it may be served; counted.
+    pub(crate) fn nearby<T>(
         &self,
         wanted: Wanted<'_>,
-        give: impl Fn(&Slot, Moment) -> Option<T>,
+        counters: impl FnOnce() -> Arc<Counters>,
+        give: impl FnOnce(&Slot, Option<Duration>) -> Option<T>,
     ) -> Option<T> {
-        let now = self.clock.now();
-        let asked = front::Asked { tier: self.id, owner: wanted.owner, text: wanted.key };
-        let serve = |slot: &Slot| {
-            if self.may_serve(slot, wanted.tags, now) { give(slot, now) } else { None }
-        };
-        let stamp = |hash| self.keys.of(hash);
-        let hear = |slot: &Slot| self.hear(slot);
-        front::look(&asked, stamp, serve, hear).or_else(|| self.find(wanted, serve))
-    }
-
-    /// Looks in what all threads share.
-    fn find<T>(&self, wanted: Wanted<'_>, serve: impl Fn(&Slot) -> Option<T>) -> Option<T> {
-        let hash = self.seed.hash_one(wanted.key);
+        let Wanted { owner, key, tags, function, trace } = wanted;
+        let hash = self.seed.hash_one(key);
         let stamp = self.keys.of(hash);
-        let slot = self.engine.get(&Query { hash, text: wanted.key })?;
-        if slot.owner != wanted.owner || !slot.is_confirmed() {
+        let slot = self.engine.get(&Query { hash, text: key })?;
+        let now = self.clock.now();
+        let ours = slot.owner == owner && slot.is_confirmed() && self.has_tags(&slot, tags);
+        if !ours || !self.is_good(&slot, now) {
             return None;
         }
-        let served = serve(&slot)?;
-        front::put(self.id, stamp, slot);
-        Some(served)
-    }
-
-    /// How long ago a slot's value was stored.
-    pub(crate) fn age(slot: &Slot, now: Moment) -> Option<Duration> {
-        slot.age(now)
+        let given = give(&slot, slot.age(now))?;
+        let counters = counters();
+        counters.hit_locally();
+        let asked = Asked { tier: self.id, function, trace };
+        front::put(&asked, stamp, slot, || counters.lane());
+        Some(given)
     }
 
     /// For a value that is about to be read; `None` where nothing can be kept now.
@@ -170,7 +178,7 @@ impl Local {
         }
         let hash = self.seed.hash_one(key);
         let tag = |tag: &String| {
-            let hash = self.seed.hash_one(tag.as_str());
+            let hash = self.seed.hash_one(tag);
             Tag { hash, stamp: self.tags.of(hash) }
         };
         let tags = tags.iter().map(tag).collect();
@@ -178,14 +186,7 @@ impl Local {
     }
 
     /// Keeps what was read, unless something happened to it since the ticket was taken.
-    pub(crate) fn keep(
-        &self,
-        ticket: Ticket,
-        key: &str,
-        read: Read,
-        function: &'static Function,
-        counters: Arc<Counters>,
-    ) {
+    pub(crate) fn keep(&self, ticket: Ticket, key: &str, read: Read, counters: Arc<Counters>) {
         let Ticket { epoch, at, hash, stamp, tags } = ticket;
         let good_for = read.good_for.saturating_sub(self.clock.grain());
         let weight = read.bytes.saturating_add(key.len() + OVERHEAD);
@@ -204,7 +205,6 @@ impl Local {
             deadline: at.after(good_for),
             tags,
             age: read.age,
-            function,
             counters,
         }));
         self.engine.insert(Named(Arc::clone(&slot)), Arc::clone(&slot));
@@ -267,16 +267,18 @@ impl Local {
         self.capacity
     }
 
+    /// Whether nothing can have happened to a slot that was found by its key.
     #[inline]
-    fn may_serve(&self, slot: &Slot, tags: &[String], now: Moment) -> bool {
+    fn is_good(&self, slot: &Slot, now: Moment) -> bool {
         now < slot.deadline
             && now < self.coherence.until()
             && self.coherence.is_of(slot.epoch)
-            && slot.tags.len() == tags.len()
-            && slot.tags.iter().zip(tags).all(|(known, tag)| {
-                known.hash == self.seed.hash_one(tag.as_str())
-                    && known.stamp == self.tags.of(known.hash)
-            })
+            && slot.tags.iter().all(|tag| tag.stamp == self.tags.of(tag.hash))
+    }
+
+    fn has_tags(&self, slot: &Slot, tags: &[String]) -> bool {
+        slot.tags.len() == tags.len()
+            && slot.tags.iter().zip(tags).all(|(had, tag)| had.hash == self.seed.hash_one(tag))
     }
 
     /// A hit in some thread's front is one of the tier as well.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::function::Function;
 use crate::stats::Counters;
 
 /// Where a value is kept: any type, behind a count of its own, so that a function that returns an
@@ -42,8 +41,8 @@ pub(crate) struct Slot {
     /// When it was put here, and how old it was then.
     since: Moment,
     age: Option<Duration>,
-    pub(crate) function: &'static Function,
-    pub(crate) counters: Arc<Counters>,
+    /// Of the function that put it here.
+    pub(super) counters: Arc<Counters>,
     /// Nothing had happened to the key once it could be found here.
     confirmed: AtomicBool,
 }
@@ -60,7 +59,6 @@ pub(super) struct Parts {
     pub(super) deadline: Moment,
     pub(super) tags: Box<[Tag]>,
     pub(super) age: Option<Duration>,
-    pub(super) function: &'static Function,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -69,7 +67,7 @@ impl Slot {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { text, hash, owner, kept, weight, epoch, since, deadline, tags, age, .. } =
             parts;
-        let Parts { function, counters, .. } = parts;
+        let counters = parts.counters;
         counters.kept_locally(weight);
         let confirmed = AtomicBool::new(false);
         Self {
@@ -83,7 +81,6 @@ impl Slot {
             tags,
             since,
             age,
-            function,
             counters,
             confirmed,
         }

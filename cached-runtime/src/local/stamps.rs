@@ -17,6 +17,7 @@ impl Stamps {
         Self { stamps: (0..1_usize << bits).map(|_| AtomicU64::new(0)).collect() }
     }
 
+    #[inline]
     pub(super) fn of(&self, hash: u64) -> u64 {
         self.at(hash).load(Ordering::Acquire)
     }
@@ -26,6 +27,7 @@ impl Stamps {
         self.at(hash).fetch_add(1, Ordering::AcqRel);
     }
 
+    #[inline]
     fn at(&self, hash: u64) -> &AtomicU64 {
         let mask = self.stamps.len() - 1;
         // The lowest bits: a few more or less than there are don't matter.

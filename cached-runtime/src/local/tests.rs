@@ -9,30 +9,50 @@ fn function() -> &'static Function {
 }
 
 /// An entry of the tests: its key says whose it is.
-fn wanted(key: &str) -> Wanted<'_> {
-    Wanted { owner: Owner { function: 1, arguments: key.len() as u64 }, key, tags: &[] }
+#[derive(Clone, Copy)]
+struct Entry<'a> {
+    key: &'a str,
+    owner: Owner,
+    tags: &'a [String],
+}
+
+fn entry(key: &str) -> Entry<'_> {
+    Entry { key, owner: Owner { function: 1, arguments: key.len() as u64 }, tags: &[] }
 }
 
 fn value(text: &str) -> Option<Kept> {
     Some(Arc::new(text.to_owned()))
 }
 
-fn read(wanted: Wanted<'_>, text: &str, good_for: Duration) -> Read {
-    Read { owner: wanted.owner, kept: value(text), bytes: text.len(), good_for, age: None }
+fn read(entry: Entry<'_>, text: &str, good_for: Duration) -> Read {
+    Read { owner: entry.owner, kept: value(text), bytes: text.len(), good_for, age: None }
 }
 
-fn keep(local: &Local, ticket: Ticket, wanted: Wanted<'_>, text: &str) {
-    let counters = Arc::<Counters>::default();
-    local.keep(ticket, wanted.key, read(wanted, text, HOUR), function(), counters);
+fn keep(local: &Local, ticket: Ticket, entry: Entry<'_>, text: &str) {
+    local.keep(ticket, entry.key, read(entry, text, HOUR), Arc::default());
 }
 
-fn fill(local: &Local, wanted: Wanted<'_>, text: &str) {
-    let ticket = local.ticket(wanted.key, wanted.tags).unwrap();
-    keep(local, ticket, wanted, text);
+fn fill(local: &Local, entry: Entry<'_>, text: &str) {
+    let ticket = local.ticket(entry.key, entry.tags).unwrap();
+    keep(local, ticket, entry, text);
 }
 
-fn hit(local: &Local, wanted: Wanted<'_>) -> Option<String> {
-    local.hit(wanted, |slot, _| slot.kept.as_ref()?.downcast_ref::<String>().cloned())
+/// As a call does: in the thread's own front, then in the tier.
+fn find<T>(
+    local: &Local,
+    Entry { key, owner, tags }: Entry<'_>,
+    give: impl Fn(&Slot, Option<Duration>) -> Option<T>,
+) -> Option<T> {
+    let mut trace = Trace::new();
+    trace.add(key);
+    trace.add(&tags.iter().fold(owner.function, |all, tag| all * 31 + tag.len() as u64));
+    let wanted = Wanted { owner, key, tags, function: function(), trace: &trace };
+    let nearest = local.nearest(function(), &trace, |slot| give(slot, None));
+    nearest.or_else(|| local.nearby(wanted, Arc::default, give))
+}
+
+fn hit(local: &Local, entry: Entry<'_>) -> Option<String> {
+    find(local, entry, |slot, _| slot.kept.as_ref()?.downcast_ref::<String>().cloned())
 }
 
 fn alone() -> Local {
@@ -40,8 +60,8 @@ fn alone() -> Local {
 }
 
 /// Twice, since the second comes from the thread's own front.
-fn hits(local: &Local, wanted: Wanted<'_>) -> [Option<String>; 2] {
-    [hit(local, wanted), hit(local, wanted)]
+fn hits(local: &Local, entry: Entry<'_>) -> [Option<String>; 2] {
+    [hit(local, entry), hit(local, entry)]
 }
 
 fn both(text: &str) -> [Option<String>; 2] {
@@ -51,19 +71,19 @@ fn both(text: &str) -> [Option<String>; 2] {
 #[test]
 fn what_is_kept_is_served_to_its_owner_alone() {
     let local = alone();
-    fill(&local, wanted("f:1"), "one");
-    assert_eq!(hits(&local, wanted("f:1")), both("one"));
-    let other = Wanted { owner: Owner { function: 2, ..wanted("f:1").owner }, ..wanted("f:1") };
+    fill(&local, entry("f:1"), "one");
+    assert_eq!(hits(&local, entry("f:1")), both("one"));
+    let other = Entry { owner: Owner { function: 2, ..entry("f:1").owner }, ..entry("f:1") };
     assert_eq!(hits(&local, other), [None, None]);
-    assert_eq!(hits(&local, wanted("f:2")), [None, None]);
-    assert_eq!(hits(&alone(), wanted("f:1")), [None, None], "another tier's");
+    assert_eq!(hits(&local, entry("f:2")), [None, None]);
+    assert_eq!(hits(&alone(), entry("f:1")), [None, None], "another tier's");
 }
 
 #[test]
 fn a_change_removes_what_is_kept_in_every_thread() {
     let local = alone();
     for change in ["key", "flush"] {
-        fill(&local, wanted("f:1"), "one");
+        fill(&local, entry("f:1"), "one");
         let (found, changed) = (AtomicBool::new(false), AtomicBool::new(false));
         let wait = |flag: &AtomicBool| {
             while !flag.load(Ordering::SeqCst) {
@@ -72,12 +92,12 @@ fn a_change_removes_what_is_kept_in_every_thread() {
         };
         std::thread::scope(|scope| {
             let other = scope.spawn(|| {
-                assert_eq!(hits(&local, wanted("f:1")), both("one"));
+                assert_eq!(hits(&local, entry("f:1")), both("one"));
                 found.store(true, Ordering::SeqCst);
                 wait(&changed);
-                hits(&local, wanted("f:1"))
+                hits(&local, entry("f:1"))
             });
-            assert_eq!(hits(&local, wanted("f:1")), both("one"));
+            assert_eq!(hits(&local, entry("f:1")), both("one"));
             wait(&found);
             if change == "key" {
                 local.changed("f:1")
@@ -87,7 +107,7 @@ fn a_change_removes_what_is_kept_in_every_thread() {
             changed.store(true, Ordering::SeqCst);
             assert_eq!(other.join().unwrap(), [None, None], "{change}");
         });
-        assert_eq!(hits(&local, wanted("f:1")), [None, None], "{change}");
+        assert_eq!(hits(&local, entry("f:1")), [None, None], "{change}");
     }
 }
 
@@ -98,8 +118,8 @@ fn what_changed_since_the_ticket_is_not_kept() {
     for (at, change) in changes.into_iter().enumerate() {
         let ticket = local.ticket("f:1", &[]).unwrap();
         change(&local);
-        keep(&local, ticket, wanted("f:1"), "old");
-        assert_eq!(hits(&local, wanted("f:1")), [None, None], "change {at}");
+        keep(&local, ticket, entry("f:1"), "old");
+        assert_eq!(hits(&local, entry("f:1")), [None, None], "change {at}");
         assert_eq!(local.entries(), 0);
     }
 }
@@ -108,13 +128,13 @@ fn what_changed_since_the_ticket_is_not_kept() {
 fn a_tag_that_changed_ends_its_entries_and_no_others() {
     let local = alone();
     let (users, teams) = (["users".to_owned(), "user:1".to_owned()], ["teams".to_owned()]);
-    let tagged = Wanted { tags: &users, ..wanted("f:1") };
-    let other = Wanted { tags: &teams, ..wanted("f:22") };
+    let tagged = Entry { tags: &users, ..entry("f:1") };
+    let other = Entry { tags: &teams, ..entry("f:22") };
     fill(&local, tagged, "one");
     fill(&local, other, "two");
     assert_eq!(hits(&local, tagged), both("one"));
     // A call with other tags is another's: its entry would be valid by these.
-    assert_eq!(hits(&local, Wanted { tags: &teams, ..tagged }), [None, None]);
+    assert_eq!(hits(&local, Entry { tags: &teams, ..tagged }), [None, None]);
     let before = local.ticket("f:1", &users).unwrap();
     local.tag_changed("user:1");
     assert_eq!(hits(&local, tagged), [None, None]);
@@ -129,14 +149,14 @@ fn a_value_is_served_until_its_deadline() {
     let local = Local::alone(1 << 20, clock.clone());
     let ticket = local.ticket("f:1", &[]).unwrap();
     clock.advance(Duration::from_secs(4));
-    let read = Read { age: Some(HOUR), ..read(wanted("f:1"), "one", Duration::from_secs(10)) };
-    local.keep(ticket, "f:1", read, function(), Arc::default());
+    let read = Read { age: Some(HOUR), ..read(entry("f:1"), "one", Duration::from_secs(10)) };
+    local.keep(ticket, "f:1", read, Arc::default());
     clock.advance(Duration::from_millis(5_999));
-    assert_eq!(hits(&local, wanted("f:1")), both("one"));
-    let age = local.hit(wanted("f:1"), Local::age).unwrap();
+    let age = find(&local, entry("f:1"), |_, age| age).unwrap();
     assert!(age.as_secs_f64() - HOUR.as_secs_f64() > 9.9, "{age:?}");
+    assert_eq!(hits(&local, entry("f:1")), both("one"));
     clock.advance(Duration::from_millis(2));
-    assert_eq!(hits(&local, wanted("f:1")), [None, None]);
+    assert_eq!(hits(&local, entry("f:1")), [None, None]);
 }
 
 #[test]
@@ -145,20 +165,20 @@ fn nothing_is_kept_or_served_but_within_the_bound_of_the_last_sign() {
     assert!(local.ticket("f:1", &[]).is_none() && !local.is_coherent());
     local.coherent_at(local.now());
     assert!(local.is_coherent());
-    fill(&local, wanted("f:1"), "one");
-    assert_eq!(hits(&local, wanted("f:1")), both("one"));
+    fill(&local, entry("f:1"), "one");
+    assert_eq!(hits(&local, entry("f:1")), both("one"));
     // A sign that is older than the bound.
     local.coherent_at(Moment::from_bits(
         local.now().to_bits() - Moment::NEVER.after(HOUR).to_bits().min(local.now().to_bits()),
     ));
-    assert_eq!(hits(&local, wanted("f:1")), [None, None]);
+    assert_eq!(hits(&local, entry("f:1")), [None, None]);
     assert!(local.ticket("f:1", &[]).is_none() && !local.is_coherent());
     // The link was late and told of no change: what is kept is good again.
     local.coherent_at(local.now());
-    assert_eq!(hits(&local, wanted("f:1")), both("one"));
+    assert_eq!(hits(&local, entry("f:1")), both("one"));
     local.lost();
     local.coherent_at(local.now());
-    assert_eq!(hits(&local, wanted("f:1")), [None, None], "what was missed meanwhile is not known");
+    assert_eq!(hits(&local, entry("f:1")), [None, None], "what was missed meanwhile is not known");
 }
 
 #[test]
@@ -173,7 +193,7 @@ fn bytes_are_bounded_whatever_the_sizes() {
         let owner = Owner { function: 1, arguments: n };
         let read = Read { owner, kept: value("x"), bytes, good_for: HOUR, age: None };
         let ticket = local.ticket(&key, &[]).unwrap();
-        local.keep(ticket, &key, read, function(), Arc::clone(&counters));
+        local.keep(ticket, &key, read, Arc::clone(&counters));
         most = most.max(local.bytes());
     }
     assert!(most <= local.capacity() && most > local.capacity() * 9 / 10, "{most}");
@@ -187,11 +207,11 @@ fn bytes_are_bounded_whatever_the_sizes() {
 #[test]
 fn what_is_used_much_stays_when_others_come() {
     let local = Local::alone(1 << 20, Clock::manual());
-    fill(&local, wanted("hot"), "hot");
+    fill(&local, entry("hot"), "hot");
     for n in 0..20_000 {
-        fill(&local, wanted(&format!("cold:{n}")), "a value that is asked for once");
+        fill(&local, entry(&format!("cold:{n}")), "a value that is asked for once");
         if n % 10 == 0 {
-            assert!(hit(&local, wanted("hot")).is_some(), "after {n}");
+            assert!(hit(&local, entry("hot")).is_some(), "after {n}");
         }
     }
 }
@@ -202,27 +222,27 @@ fn values_that_use_the_tier_when_they_are_cloned_or_dropped() {
     struct Nosy(Arc<Local>);
     impl Clone for Nosy {
         fn clone(&self) -> Self {
-            fill(&self.0, wanted("inner"), "inner");
-            assert!(hit(&self.0, wanted("inner")).is_some());
+            fill(&self.0, entry("inner"), "inner");
+            assert!(hit(&self.0, entry("inner")).is_some());
             Self(Arc::clone(&self.0))
         }
     }
     impl Drop for Nosy {
         fn drop(&mut self) {
-            fill(&self.0, wanted("inner"), "inner");
+            fill(&self.0, entry("inner"), "inner");
             self.0.changed("inner");
         }
     }
     let local = Arc::new(alone());
     for n in 0..3_000 {
         let key = format!("nosy:{n}");
-        let wanted = wanted(&key);
+        let nosy = entry(&key);
         let ticket = local.ticket(&key, &[]).unwrap();
         let kept: Option<Kept> = Some(Arc::new(Nosy(Arc::clone(&local))));
-        let read = Read { kept, ..read(wanted, "", HOUR) };
-        local.keep(ticket, &key, read, function(), Arc::default());
+        let read = Read { kept, ..read(nosy, "", HOUR) };
+        local.keep(ticket, &key, read, Arc::default());
         let found =
-            local.hit(wanted, |slot, _| slot.kept.as_ref()?.downcast_ref::<Nosy>().cloned());
+            find(&local, nosy, |slot, _| slot.kept.as_ref()?.downcast_ref::<Nosy>().cloned());
         assert!(found.is_some());
         drop(found);
         local.changed(&format!("nosy:{}", n / 2));
@@ -248,7 +268,7 @@ fn no_schedule_brings_back_what_was_changed() {
                         if !checked {
                             ticket = local.ticket("f:1", &[]).unwrap();
                         }
-                        keep(&local, ticket, wanted("f:1"), &read.to_string());
+                        keep(&local, ticket, entry("f:1"), &read.to_string());
                     }
                 });
             }
@@ -258,7 +278,7 @@ fn no_schedule_brings_back_what_was_changed() {
                     local.changed("f:1");
                     let floor = version.load(Ordering::SeqCst);
                     std::thread::yield_now();
-                    if let Some(found) = hit(&local, wanted("f:1"))
+                    if let Some(found) = hit(&local, entry("f:1"))
                         && found.parse::<u64>().unwrap() < floor
                     {
                         stale.fetch_add(1, Ordering::SeqCst);

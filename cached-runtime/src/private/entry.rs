@@ -8,17 +8,16 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Template;
-use super::forced;
 use super::options::{Always, Fixed, IntoTtl, NoErrors, PerValue};
 use super::plan::Plan;
+use super::{Near, Template};
 use crate::cache::{Cache, Current, not_invalidated};
 use crate::coder::{Choice, Coder};
 use crate::error::Error;
 use crate::function::{At, Function};
-use crate::key::{Key, KeyBuilder, KeyError};
-use crate::loader::{Loader, nearby};
-use crate::local::{Keepable, Keeper, Owner, Wanted};
+use crate::key::{Key, KeyBuilder, KeyError, Trace};
+use crate::loader::Loader;
+use crate::local::{Keeper, Kept};
 use crate::shape::{Kind, Probe, ShapeOf};
 use crate::sharing::Sharer;
 use crate::stats::FunctionStats;
@@ -31,7 +30,8 @@ pub struct Entry<R: ShapeOf<N>, const N: u8> {
     tags: Result<Vec<String>, KeyError>,
     coder: Coder<R::Data>,
     sharer: Sharer<R::Error>,
-    keeper: Option<Keeper<R::Value>>,
+    /// With `local`: how values are kept, and the arguments.
+    near: Option<(Keeper<R::Value>, Trace)>,
 }
 
 /// The name of a nested item or closure, in the compiler's words.
@@ -75,10 +75,10 @@ where
     R::Data: Serialize + DeserializeOwned,
     C: Choice,
 {
-    let function = at.site().function::<R::Data>(at.place, generics);
+    let function = at.site().function::<R::Data>(&at.place, generics);
     let coder = C::coder::<R::Data>(cache.config().codec);
     let builder = KeyBuilder::new(&function.segment);
-    Entry { cache, function, builder, tags: Ok(Vec::new()), coder, sharer, keeper: None }
+    Entry { cache, function, builder, tags: Ok(Vec::new()), coder, sharer, near: None }
 }
 
 impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
@@ -129,49 +129,29 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
 
     /// A key that grows beside this one, of the same function.
     pub(super) fn beside(loader: &Loader<R, N>) -> Self {
-        let Loader { cache, function, coder, keeper, .. } = loader;
+        let Loader { cache, function, coder, .. } = loader;
         let builder = KeyBuilder::new(&function.segment);
-        let (cache, coder, sharer, keeper) = (cache.again(), *coder, Sharer::none(), *keeper);
-        Self { cache, function, builder, tags: Ok(Vec::new()), coder, sharer, keeper }
+        let (cache, coder, sharer) = (cache.again(), *coder, Sharer::none());
+        Self { cache, function, builder, tags: Ok(Vec::new()), coder, sharer, near: None }
     }
 
-    /// With `local`: for how long at most.
+    /// With `local`.
     #[must_use]
-    pub fn local(mut self, ttl: Option<Duration>) -> Self
-    where
-        R: Keepable<N>,
-    {
-        self.keeper = Some(Keeper::new::<R, N>(ttl));
+    pub fn local<G: Fn(&Kept) -> Option<R::Value> + Copy>(
+        mut self,
+        near: Near<'_, R, N, G>,
+    ) -> Self {
+        self.near = Some(near.kept());
         self
     }
 
-    /// Lets other tasks run, where this one has had its share: a hit waits for nothing by itself.
-    pub async fn ready(&self) {
-        tokio::task::coop::consume_budget().await;
-    }
-
-    /// What this process's memory has.
-    #[inline]
-    #[must_use]
-    pub fn nearby(&self) -> Option<R> {
-        let keeper = self.keeper.as_ref()?;
-        if forced::is_noted(self.function.site()) || self.function.name_taken {
-            return None;
-        }
-        let (key, arguments) = self.builder.view()?;
-        let owner = Owner { function: self.function.fingerprint, arguments };
-        let wanted = Wanted { owner, key, tags: self.tags.as_ref().ok()? };
-        let (found, _) = nearby::<R, N>(&self.cache, self.function, wanted, keeper)?;
-        Some(found)
-    }
-
     pub(super) fn loader(self) -> Loader<R, N> {
-        let Self { cache, function, builder, tags, coder, keeper, .. } = self;
+        let Self { cache, function, builder, tags, coder, near, .. } = self;
         let (key, tags) = match tags {
             Ok(tags) => (builder.finish(), tags),
             Err(error) => (Err(error), Vec::new()),
         };
-        Loader { cache, function, key, tags, coder, keeper }
+        Loader { cache, function, key, tags, coder, near }
     }
 
     /// With `ttl = expression`.

@@ -92,6 +92,7 @@ pub(super) fn take(site: &'static Site) -> Option<Taken> {
 }
 
 /// Whether there is a note for `site`.
+#[inline]
 pub(super) fn is_noted(site: &'static Site) -> bool {
     NOTE.get().is_some_and(|note| std::ptr::eq(note.site, site))
 }

@@ -5,6 +5,7 @@ mod entry;
 mod forced;
 mod handle;
 mod invalidation;
+mod near;
 mod options;
 mod plan;
 mod ways;
@@ -16,6 +17,7 @@ pub use self::entry::{Entry, const_name, entry, here};
 pub use self::forced::{Forced, Mode, fetch, fetch_sync, force, force_sync};
 pub use self::handle::{BlockingHandle, Handle, Recipe};
 pub use self::invalidation::{Invalidation, Target, Template, returned};
+pub use self::near::{Near, near, turn};
 pub(crate) use self::options::{Always, Fixed, NoErrors};
 pub use self::options::{IntoTtl, KeepIf, Zstd, ZstdFeature};
 pub use self::plan::Plan;
@@ -39,6 +41,7 @@ use crate::cache::Cache;
 
 /// The cache of a call that names none.
 #[must_use]
+#[inline]
 pub fn current() -> Current {
     crate::cache::current()
 }

@@ -1,0 +1,359 @@
+//! The arguments of a call as a few words, without text: what a thread that was just asked for the
+//! same tells it by.
+//!
+//! A trace holds every serde call that a key would be made of, with its values, in order, so that
+//! calls of one function with the same trace have the same key. The reverse need not hold (a set
+//! has no order, two names of one text stand in two places): then the key itself decides. What
+//! does not fit is no trace.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::ser::{
+    self, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
+};
+
+/// Room for a text of 40 bytes, or two or three numbers.
+const WORDS: usize = 6;
+/// An odd number without a pattern (the golden ratio in 64 bits).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// One kind of serde call, finer than in a key's own trace: bits alike need not be values alike.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Tag {
+    Bool = 1,
+    Int,
+    Unsigned,
+    WideInt,
+    WideUnsigned,
+    SingleFloat,
+    Float,
+    Char,
+    Str,
+    Bytes,
+    None,
+    Some,
+    Unit,
+    UnitStruct,
+    UnitVariant,
+    NewtypeStruct,
+    NewtypeVariant,
+    Seq,
+    Tuple,
+    TupleStruct,
+    TupleVariant,
+    Map,
+    Struct,
+    StructVariant,
+    End,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Trace {
+    words: [u64; WORDS],
+    len: usize,
+    hash: u64,
+}
+
+impl Trace {
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self { words: [0; WORDS], len: 0, hash: 0 }
+    }
+
+    /// Whether everything fit.
+    #[inline]
+    pub(crate) fn is_whole(&self) -> bool {
+        self.len <= WORDS
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether both are of the same calls; neither may be cut short.
+    #[inline]
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        // Without branches, which a comparison of arrays has.
+        let differ = |at: usize| self.words[at] ^ other.words[at];
+        let words = (0..WORDS).fold(0, |all, at| all | differ(at));
+        self.len == other.len && words == 0
+    }
+
+    /// Adds an argument.
+    #[inline]
+    pub(crate) fn add<T: Serialize + ?Sized>(&mut self, value: &T) {
+        if value.serialize(&mut *self).is_err() {
+            self.len = WORDS + 1;
+        }
+    }
+
+    /// Adds the name of a type, a field or a variant: where it stands is enough.
+    #[inline]
+    pub(crate) fn name(&mut self, name: &'static str) {
+        // Cut short where it does not fit; the length tells.
+        let _ = self.push(name.as_ptr().addr() as u64).and_then(|()| self.push(name.len() as u64));
+    }
+
+    #[inline]
+    fn push(&mut self, word: u64) -> Result<(), Full> {
+        let place = self.words.get_mut(self.len);
+        self.len += 1;
+        *place.ok_or(Full)? = word;
+        self.hash = (self.hash.rotate_left(5) ^ word).wrapping_mul(SPREAD);
+        Ok(())
+    }
+
+    #[inline]
+    fn tagged(&mut self, tag: Tag, word: u64) -> Result<(), Full> {
+        self.push(u64::from(tag as u8))?;
+        self.push(word)
+    }
+
+    fn bytes(&mut self, tag: Tag, bytes: &[u8]) -> Result<(), Full> {
+        self.push(u64::from(tag as u8) | (bytes.len() as u64) << 8)?;
+        bytes.chunks(8).try_for_each(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.push(u64::from_le_bytes(word))
+        })
+    }
+
+    fn begin(&mut self, tag: Tag, name: &'static str) -> Result<&mut Self, Full> {
+        self.push(u64::from(tag as u8))?;
+        self.name(name);
+        if self.is_whole() { Ok(self) } else { Err(Full) }
+    }
+
+    fn end(&mut self) -> Result<(), Full> {
+        self.push(u64::from(Tag::End as u8))
+    }
+}
+
+/// There is no more room, or the value cannot be serialised: nothing to say about it here.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the arguments are no short trace")
+    }
+}
+
+impl std::error::Error for Full {}
+
+impl ser::Error for Full {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self
+    }
+}
+
+macro_rules! numbers {
+    ($($method:ident: $ty:ty => $tag:ident, |$v:ident| $word:expr;)*) => {$(
+        #[inline]
+        fn $method(self, $v: $ty) -> Result<(), Full> {
+            self.tagged(Tag::$tag, $word)
+        }
+    )*};
+}
+
+impl Serializer for &mut Trace {
+    type Ok = ();
+    type Error = Full;
+    type SerializeSeq = Self;
+    type SerializeTuple = Self;
+    type SerializeTupleStruct = Self;
+    type SerializeTupleVariant = Self;
+    type SerializeMap = Self;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Self;
+
+    numbers! {
+        serialize_bool: bool => Bool, |v| v.into();
+        serialize_i8: i8 => Int, |v| v as u64;
+        serialize_i16: i16 => Int, |v| v as u64;
+        serialize_i32: i32 => Int, |v| v as u64;
+        serialize_i64: i64 => Int, |v| v as u64;
+        serialize_u8: u8 => Unsigned, |v| v.into();
+        serialize_u16: u16 => Unsigned, |v| v.into();
+        serialize_u32: u32 => Unsigned, |v| v.into();
+        serialize_u64: u64 => Unsigned, |v| v;
+        serialize_f32: f32 => SingleFloat, |v| v.to_bits().into();
+        serialize_f64: f64 => Float, |v| v.to_bits();
+        serialize_char: char => Char, |v| u64::from(u32::from(v));
+    }
+
+    fn serialize_i128(self, v: i128) -> Result<(), Full> {
+        self.bytes(Tag::WideInt, &v.to_le_bytes())
+    }
+
+    fn serialize_u128(self, v: u128) -> Result<(), Full> {
+        self.bytes(Tag::WideUnsigned, &v.to_le_bytes())
+    }
+
+    fn serialize_str(self, v: &str) -> Result<(), Full> {
+        self.bytes(Tag::Str, v.as_bytes())
+    }
+
+    fn serialize_bytes(self, v: &[u8]) -> Result<(), Full> {
+        self.bytes(Tag::Bytes, v)
+    }
+
+    fn serialize_none(self) -> Result<(), Full> {
+        self.push(u64::from(Tag::None as u8))
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Full> {
+        self.push(u64::from(Tag::Some as u8))?;
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Full> {
+        self.push(u64::from(Tag::Unit as u8))
+    }
+
+    fn serialize_unit_struct(self, name: &'static str) -> Result<(), Full> {
+        self.begin(Tag::UnitStruct, name).map(|_| ())
+    }
+
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Full> {
+        self.begin(Tag::UnitVariant, variant).map(|_| ())
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Full> {
+        self.push(u64::from(Tag::NewtypeStruct as u8))?;
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Full> {
+        value.serialize(self.begin(Tag::NewtypeVariant, variant)?)
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self, Full> {
+        self.push(u64::from(Tag::Seq as u8))?;
+        Ok(self)
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self, Full> {
+        self.push(u64::from(Tag::Tuple as u8))?;
+        Ok(self)
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self, Full> {
+        self.push(u64::from(Tag::TupleStruct as u8))?;
+        Ok(self)
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self, Full> {
+        self.begin(Tag::TupleVariant, variant)
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self, Full> {
+        self.push(u64::from(Tag::Map as u8))?;
+        Ok(self)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Full> {
+        self.push(u64::from(Tag::Struct as u8))?;
+        Ok(self)
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self, Full> {
+        self.begin(Tag::StructVariant, variant)
+    }
+}
+
+macro_rules! elements {
+    ($($of:ident: $method:ident;)*) => {$(
+        impl $of for &mut Trace {
+            type Ok = ();
+            type Error = Full;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Full> {
+                value.serialize(&mut **self)
+            }
+
+            fn end(self) -> Result<(), Full> {
+                Trace::end(self)
+            }
+        }
+    )*};
+}
+
+elements! {
+    SerializeSeq: serialize_element;
+    SerializeTuple: serialize_element;
+    SerializeTupleStruct: serialize_field;
+    SerializeTupleVariant: serialize_field;
+}
+
+impl SerializeMap for &mut Trace {
+    type Ok = ();
+    type Error = Full;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Full> {
+        key.serialize(&mut **self)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Full> {
+        value.serialize(&mut **self)
+    }
+
+    fn end(self) -> Result<(), Full> {
+        Trace::end(self)
+    }
+}
+
+macro_rules! fields {
+    ($($of:ident),*) => {$(
+        impl $of for &mut Trace {
+            type Ok = ();
+            type Error = Full;
+
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), Full> {
+                self.name(name);
+                value.serialize(&mut **self)
+            }
+
+            fn end(self) -> Result<(), Full> {
+                Trace::end(self)
+            }
+        }
+    )*};
+}
+
+fields!(SerializeStruct, SerializeStructVariant);
