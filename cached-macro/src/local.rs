@@ -70,7 +70,7 @@ pub(crate) fn call(model: &Model, local: &Local, body: &Group) -> TokenStream {
     let mutable = (!filling.is_empty()).then(|| quote!(mut));
     let turn = model.is_async().then(|| quote!(#private::turn().await;));
     let entry = shown_at(returns, entry(model, &Use::Call));
-    let kept = shown_at(returns, quote!(local(#near)));
+    let kept = shown_at(returns, quote!(local(&#near)));
     let planned = planned(model, &Use::Call, quote!(#entry.#kept));
     let run = run(model, body, &quote!(#plan));
     quote! {

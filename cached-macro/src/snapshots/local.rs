@@ -36,7 +36,7 @@ async fn get_settings(id: u64) -> Arc<Settings> {
             entry.arg(&id);
             entry
         }
-            .local(near)
+            .local(&near)
             .cached(::core::time::Duration::new(60u64, 0u32))
     };
     plan.run(async move {
@@ -84,7 +84,7 @@ fn get_user(id: u64) -> Option<User> {
             entry.arg(&id);
             entry
         }
-            .local(near)
+            .local(&near)
             .cached(::core::time::Duration::new(60u64, 0u32))
     };
     plan.run_blocking(|| -> Option<User> { query(id) })
@@ -136,7 +136,7 @@ impl Repo {
                 entry.capture(&id);
                 entry
             }
-                .local(near)
+                .local(&near)
                 .cached(::core::time::Duration::new(60u64, 0u32))
                 .stale_while_revalidate(::core::time::Duration::new(30u64, 0u32))
                 .refresh_ahead(0.8f64)

@@ -1,6 +1,6 @@
 //! Which cache a call uses: the one in scope, else the one installed, else the environment's.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
@@ -17,6 +17,8 @@ use crate::store::{Failure, Store};
 static INSTALLED: OnceLock<Cache> = OnceLock::new();
 
 thread_local! {
+    /// Whether there is a scope: most calls ask no more.
+    static SCOPED: Cell<bool> = const { Cell::new(false) };
     static SCOPE: RefCell<Option<Cache>> = const { RefCell::new(None) };
 }
 
@@ -108,7 +110,7 @@ impl Deref for Current {
 /// The cache of the scope that this runs in, if it is one.
 #[inline]
 pub(super) fn scoped() -> Option<Cache> {
-    SCOPE.with_borrow(Option::clone)
+    if SCOPED.get() { SCOPE.with_borrow(Option::clone) } else { None }
 }
 
 #[inline]
@@ -176,12 +178,14 @@ struct Entered {
 
 impl Entered {
     fn new(cache: Cache) -> Self {
+        SCOPED.set(true);
         Self { outer: SCOPE.replace(Some(cache)) }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
+        SCOPED.set(self.outer.is_some());
         SCOPE.set(self.outer.take());
     }
 }

@@ -119,11 +119,11 @@ impl Place {
 impl Front {
     #[inline]
     fn at(&self, asked: &Asked<'_>) -> usize {
-        // The high bits, which all of the arguments' bits have reached; their number is that of
-        // the places, a power of two.
-        let spread = asked.trace.hash() ^ (asked.function.index as u64).wrapping_mul(SPREAD);
+        // The high bits, which all of the arguments' bits have reached, as many as there are
+        // places, a power of two.
+        let spread = asked.trace.hash().wrapping_add((asked.function.index as u64) << 52);
         let bits = self.places.len().trailing_zeros();
-        usize::try_from(spread.wrapping_mul(SPREAD) >> (64 - bits).min(63)).unwrap_or(0)
+        usize::try_from(spread >> (64 - bits).min(63)).unwrap_or(0)
     }
 
     /// What was in its place.
@@ -158,5 +158,3 @@ impl Front {
         }
     }
 }
-
-const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -38,6 +38,7 @@ pub trait Keepable<const N: u8>: ShapeOf<N> {
 }
 
 impl<V> Keeper<V> {
+    #[inline]
     pub(crate) fn new<R: Keepable<N, Value = V>, const N: u8>(ttl: Option<Duration>) -> Self {
         Self { ttl, keep: R::keep, give: R::give }
     }
@@ -45,6 +46,7 @@ impl<V> Keeper<V> {
 
 macro_rules! keepable {
     ($([$($generic:ident),*] $n:expr, $by_value:ty, $by_reference:ty;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<T: Clone + Send + Sync + 'static $(, $generic)*> Keepable<{ $n }> for $by_value {
             fn keep(value: &T) -> Kept {
                 Arc::new(value.clone())
@@ -56,6 +58,7 @@ macro_rules! keepable {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl<T: Send + Sync + 'static $(, $generic)*> Keepable<{ ARC | $n }> for $by_reference {
             fn keep(value: &Arc<T>) -> Kept {
                 Arc::<T>::clone(value)

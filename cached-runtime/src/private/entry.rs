@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::function::{At, Function};
 use crate::key::{Key, KeyBuilder, KeyError, Trace};
 use crate::loader::Loader;
-use crate::local::{Keeper, Kept};
+use crate::local::Keeper;
 use crate::shape::{Kind, Probe, ShapeOf};
 use crate::sharing::Sharer;
 use crate::stats::FunctionStats;
@@ -137,10 +137,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
 
     /// With `local`.
     #[must_use]
-    pub fn local<G: Fn(&Kept) -> Option<R::Value> + Copy>(
-        mut self,
-        near: Near<'_, R, N, G>,
-    ) -> Self {
+    pub fn local(mut self, near: &Near<'_, R, N>) -> Self {
         self.near = Some(near.kept());
         self
     }

@@ -12,22 +12,21 @@ use crate::cache::Current;
 use crate::function::{At, Function};
 use crate::key::Trace;
 use crate::loader::nearest;
-use crate::local::{Keepable, Keeper, Kept};
+use crate::local::{Keepable, Keeper};
 use crate::shape::{Kind, Probe, ShapeOf};
 
 /// So many calls in a row that wait for nothing count as one that does: tokio lets other tasks run
 /// after 128 of these, which is some tens of microseconds of hits.
 const FEW: u32 = 32;
 
-/// A function, a trace of arguments that grows, and a cache. `G` gives values that are kept.
-pub struct Near<'a, R: ShapeOf<N>, const N: u8, G> {
+/// A function, a trace of arguments that grows, and a cache.
+pub struct Near<'a, R: ShapeOf<N>, const N: u8> {
     cache: Current,
     at: &'a At,
     /// `None` before the function's first call.
     function: Option<&'static Function>,
     trace: Trace,
     keeper: Keeper<R::Value>,
-    give: G,
 }
 
 /// Begins a call. All that is asked of values that are kept in memory is asked here.
@@ -39,10 +38,9 @@ pub fn near<'a, R: Keepable<N>, const N: u8>(
     cache: Current,
     at: &'a At,
     generics: &[Cow<'static, str>],
-) -> Near<'a, R, N, impl Fn(&Kept) -> Option<R::Value> + Copy + use<R, N>> {
+) -> Near<'a, R, N> {
     let function = at.site().known::<R::Data>(&at.place, generics);
-    let keeper = Keeper::new::<R, N>(ttl);
-    Near { cache, at, function, trace: Trace::new(), keeper, give: R::give }
+    Near { cache, at, function, trace: Trace::new(), keeper: Keeper::new::<R, N>(ttl) }
 }
 
 /// Lets other tasks run where it is time to: a call that is answered from memory waits for nothing.
@@ -58,7 +56,7 @@ pub async fn turn() {
     }
 }
 
-impl<R: ShapeOf<N>, const N: u8, G: Fn(&Kept) -> Option<R::Value> + Copy> Near<'_, R, N, G> {
+impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
     /// Adds an argument of the key.
     #[inline]
     pub fn arg<T: Serialize + ?Sized>(&mut self, value: &T) {
@@ -122,6 +120,6 @@ impl<R: ShapeOf<N>, const N: u8, G: Fn(&Kept) -> Option<R::Value> + Copy> Near<'
         if forced::is_noted(function.site()) {
             return None;
         }
-        nearest::<R, N>(&self.cache, function, &self.trace, self.give)
+        nearest::<R, N>(&self.cache, function, &self.trace, self.keeper.give)
     }
 }
