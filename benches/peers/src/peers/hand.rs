@@ -62,7 +62,13 @@ impl Way for Quick {
 
 /// The same, and a clone of what was found.
 #[derive(Clone)]
-pub(crate) struct QuickOwned(pub(crate) Quick);
+pub(crate) struct QuickOwned(Quick);
+
+impl QuickOwned {
+    pub(crate) fn of(quick: &Quick) -> Self {
+        Self(quick.clone())
+    }
+}
 
 impl Way for QuickOwned {
     type Found = User;
@@ -78,8 +84,7 @@ pub(crate) struct MokaFuture(moka::future::Cache<u64, Arc<User>>);
 
 impl MokaFuture {
     pub(crate) async fn filled(ids: u64) -> Self {
-        let cache =
-            moka::future::Cache::builder().max_capacity(2 * ids).time_to_live(TTL).build();
+        let cache = moka::future::Cache::builder().max_capacity(2 * ids).time_to_live(TTL).build();
         for id in 0..ids {
             cache.insert(id, Arc::new(user(id))).await;
         }

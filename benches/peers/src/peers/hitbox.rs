@@ -32,19 +32,18 @@ impl<B: CacheBackend> Hitbox<B> {
 
 /// Values as JSON, as with the others.
 pub(crate) fn redis_json(url: &str) -> Hitbox<RedisBackend<JsonFormat>> {
-    redis(url, "json", JsonFormat)
+    redis(url, JsonFormat)
 }
 
 /// Values as its Redis backend has them by default.
 pub(crate) fn redis_bincode(url: &str) -> Hitbox<RedisBackend<BincodeFormat>> {
-    redis(url, "bincode", BincodeFormat)
+    redis(url, BincodeFormat)
 }
 
-fn redis<F: Format>(url: &str, label: &'static str, format: F) -> Hitbox<RedisBackend<F>> {
+fn redis<F: Format>(url: &str, format: F) -> Hitbox<RedisBackend<F>> {
     let backend = RedisBackend::builder()
         .connection(ConnectionMode::single(url))
         .value_format(format)
-        .label(label)
         .build();
     Hitbox::over(backend.unwrap())
 }

@@ -5,8 +5,9 @@
 //! `PUBLISH` is tried with `pcall`, since a server may not allow it, and sends no message where
 //! nobody listens.
 //!
-//! A tag's life is lengthened to twice what is needed, so that the next entries of its kind need not
-//! do it again: whoever keeps entries in memory takes each such change for one of the version.
+//! A tag's life is lengthened by a quarter more than is needed, so that the next entries of its kind
+//! need not do it again: whoever keeps entries in memory takes each such change for one of the
+//! version.
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, ToRedisArgs, Value};
@@ -29,7 +30,7 @@ if answer == 1 then
   redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
   for i = 2, #KEYS do
     if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[5]) then
-      redis.call('PEXPIRE', KEYS[i], 2 * ARGV[5])
+      redis.call('PEXPIRE', KEYS[i], math.floor(1.25 * ARGV[5]))
     end
   end
 elseif answer == -1 then
@@ -43,7 +44,7 @@ const PUT: &str = "\
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 for i = 2, #KEYS do
   if redis.call('PTTL', KEYS[i]) < tonumber(ARGV[3]) then
-    redis.call('PEXPIRE', KEYS[i], 2 * ARGV[3])
+    redis.call('PEXPIRE', KEYS[i], math.floor(1.25 * ARGV[3]))
   end
 end
 return 1";
@@ -72,7 +73,7 @@ const RENEW: &str = "\
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do
   local left = redis.call('PTTL', KEYS[i])
-  if left >= 0 and left < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], 2 * ARGV[3]) end
+  if left >= 0 and left < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], math.floor(1.25 * ARGV[3])) end
 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])";
 
