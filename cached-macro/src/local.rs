@@ -63,15 +63,15 @@ fn unknown(name: &str) -> String {
 /// awaits of the other one, so that with an error that is not `Send` the future would not be either.
 /// Nor does what the look takes live across an await: it would have to be written into the future.
 pub(crate) fn call(model: &Model, local: &Local, body: &Group) -> TokenStream {
-    let [at, near, found, plan] = ["at", "near", "found", "plan"].map(mixed);
+    let [at, near, found, kept, plan] = ["at", "near", "found", "entry", "plan"].map(mixed);
     let (private, returns) = (private(model), &model.returns);
     let (place, begin) = (place(model), begin(model, local));
     let filling = filling(model, &Use::Call, &near);
     let mutable = (!filling.is_empty()).then(|| quote!(mut));
     let turn = model.is_async().then(|| quote!(#private::turn().await;));
     let entry = shown_at(returns, entry(model, &Use::Call));
-    let kept = shown_at(returns, quote!(local(&#near)));
-    let planned = planned(model, &Use::Call, quote!(#entry.#kept));
+    let local = shown_at(returns, quote!(local(&#near)));
+    let planned = planned(model, &Use::Call, quote!(#kept));
     let run = run(model, body, &quote!(#plan));
     quote! {
         #turn
@@ -80,6 +80,10 @@ pub(crate) fn call(model: &Model, local: &Local, body: &Group) -> TokenStream {
             let #mutable #near = #begin;
             #filling
             if let ::core::option::Option::Some(#found) = #near.look() {
+                return #found;
+            }
+            let #kept = #entry.#local;
+            if let ::core::option::Option::Some(#found) = #kept.nearby() {
                 return #found;
             }
             #planned

@@ -24,7 +24,7 @@ async fn get_settings(id: u64) -> Arc<Settings> {
         if let ::core::option::Option::Some(found) = near.look() {
             return found;
         }
-        {
+        let entry = {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Arc<Settings>>::NEW,
                 ::cached_runtime::__private::probe!(Arc < Settings >),
@@ -36,8 +36,11 @@ async fn get_settings(id: u64) -> Arc<Settings> {
             entry.arg(&id);
             entry
         }
-            .local(&near)
-            .cached(::core::time::Duration::new(60u64, 0u32))
+            .local(&near);
+        if let ::core::option::Option::Some(found) = entry.nearby() {
+            return found;
+        }
+        entry.cached(::core::time::Duration::new(60u64, 0u32))
     };
     plan.run(async move {
             if false {
@@ -72,7 +75,7 @@ fn get_user(id: u64) -> Option<User> {
         if let ::core::option::Option::Some(found) = near.look() {
             return found;
         }
-        {
+        let entry = {
             let mut entry = ::cached_runtime::__private::entry(
                 ::cached_runtime::__private::Probe::<Option<User>>::NEW,
                 ::cached_runtime::__private::probe!(Option < User >),
@@ -84,8 +87,11 @@ fn get_user(id: u64) -> Option<User> {
             entry.arg(&id);
             entry
         }
-            .local(&near)
-            .cached(::core::time::Duration::new(60u64, 0u32))
+            .local(&near);
+        if let ::core::option::Option::Some(found) = entry.nearby() {
+            return found;
+        }
+        entry.cached(::core::time::Duration::new(60u64, 0u32))
     };
     plan.run_blocking(|| -> Option<User> { query(id) })
 }
@@ -119,7 +125,7 @@ impl Repo {
             if let ::core::option::Option::Some(found) = near.look() {
                 return found;
             }
-            {
+            let entry = {
                 let mut entry = ::cached_runtime::__private::entry(
                     ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
                     ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
@@ -136,7 +142,11 @@ impl Repo {
                 entry.capture(&id);
                 entry
             }
-                .local(&near)
+                .local(&near);
+            if let ::core::option::Option::Some(found) = entry.nearby() {
+                return found;
+            }
+            entry
                 .cached(::core::time::Duration::new(60u64, 0u32))
                 .stale_while_revalidate(::core::time::Duration::new(30u64, 0u32))
                 .refresh_ahead(0.8f64)

@@ -202,6 +202,12 @@ impl KeyBuilder {
             Some(error) => Err(error),
         }
     }
+
+    /// Text and fingerprint of the key as it is now, if it is one.
+    pub(crate) fn view(&self) -> Option<(&str, u64)> {
+        let text = &self.writer.text[..];
+        self.error.is_none().then(|| (text, fingerprint(text, self.writer.tape)))
+    }
 }
 
 impl Drop for KeyBuilder {

@@ -23,7 +23,7 @@ mod verbs;
 
 pub(crate) use batch::Begun;
 pub(crate) use ending::{Ending, Outcome, Purpose, Terms};
-pub(crate) use near::nearest;
+pub(crate) use near::{Nearby, nearest};
 use read::Judged;
 pub(crate) use verbs::{no_key, unusable};
 

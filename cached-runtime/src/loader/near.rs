@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::fetched::Source;
 use crate::function::Function;
 use crate::key::{Key, Trace};
-use crate::local::{Kept, Owner, Read, Slot, Ticket, Wanted};
+use crate::local::{Keeper, Kept, Owner, Read, Slot, Ticket, Wanted};
 use crate::shape::{Opened, ShapeOf};
 use crate::store::{Looked, Sight};
 
@@ -36,20 +36,42 @@ fn given<R: ShapeOf<N>, const N: u8>(
     Some(R::close(opened))
 }
 
-impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
-    /// What this process's memory has; counted as a hit.
-    pub(crate) fn nearby(&self) -> Option<(R, Origin)> {
-        let ((keeper, trace), key) = (self.near.as_ref()?, self.key.as_ref().ok()?);
-        if self.function.name_taken {
+/// Where a call looks in this process's memory.
+pub(crate) struct Nearby<'a, V> {
+    pub(crate) cache: &'a Cache,
+    pub(crate) function: &'static Function,
+    pub(crate) keeper: &'a Keeper<V>,
+    pub(crate) trace: &'a Trace,
+}
+
+impl<V> Nearby<'_, V> {
+    /// What there is under a key; counted as a hit.
+    pub(crate) fn find<R: ShapeOf<N, Value = V>, const N: u8>(
+        &self,
+        key: &str,
+        arguments: u64,
+        tags: &[String],
+    ) -> Option<(R, Origin)> {
+        let Self { cache, function, keeper, trace } = *self;
+        if function.name_taken {
             return None;
         }
-        let (owner, function) = (self.owner(key), self.function);
-        let wanted = Wanted { owner, key: key.as_str(), tags: &self.tags, function, trace };
+        let owner = Owner { function: function.fingerprint, arguments };
+        let wanted = Wanted { owner, key, tags, function, trace };
         let give = |slot: &Slot, age| {
             let origin = Origin { source: Source::Local, age };
             Some((given(slot, keeper.give)?, origin))
         };
-        self.cache.local()?.nearby(wanted, || self.cache.counters_of(function), give)
+        cache.local()?.nearby(wanted, || cache.counters_of(function), give)
+    }
+}
+
+impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
+    /// What this process's memory has; counted as a hit.
+    pub(crate) fn nearby(&self) -> Option<(R, Origin)> {
+        let ((keeper, trace), key) = (self.near.as_ref()?, self.key.as_ref().ok()?);
+        let kept = Nearby { cache: &self.cache, function: self.function, keeper, trace };
+        kept.find(key.as_str(), key.fingerprint(), &self.tags)
     }
 
     /// For what is about to be read.

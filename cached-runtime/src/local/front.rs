@@ -20,6 +20,8 @@ const FEWEST: usize = 64;
 const MOST: usize = 4096;
 /// Larger values are looked up in the tier itself, where that costs little beside their use.
 const LARGEST: u32 = 1024;
+/// What was used is turned out for the so manieth other that comes by.
+const CHANCES: u32 = 4;
 /// The tier hears of every so many hits: what is used much is not to be driven out there.
 const HEARD: u32 = 64;
 
@@ -36,6 +38,8 @@ struct Place {
     function: &'static Function,
     stamp: u64,
     hits: Cell<u32>,
+    /// How often another is turned away before this one goes.
+    chances: Cell<u32>,
     slot: Arc<Slot>,
     /// Where this thread counts the function's hits.
     lane: Arc<Lane>,
@@ -44,7 +48,7 @@ struct Place {
 #[derive(Default)]
 struct Front {
     places: Vec<Option<Place>>,
-    /// How many were put in the place of another, since there are as many places.
+    /// How many came to the place of another, since there are as many places.
     displaced: usize,
 }
 
@@ -73,6 +77,7 @@ pub(super) fn look<T>(
         place.lane.count_local();
         let hits = place.hits.get().wrapping_add(1);
         place.hits.set(hits);
+        place.chances.set(CHANCES);
         if hits % HEARD == 0 {
             hear(&place.slot);
         }
@@ -98,6 +103,7 @@ pub(super) fn put(
         function: asked.function,
         stamp,
         hits: Cell::new(0),
+        chances: Cell::new(0),
         lane: lane(),
         slot,
     };
@@ -126,7 +132,7 @@ impl Front {
         usize::try_from(spread >> (64 - bits).min(63)).unwrap_or(0)
     }
 
-    /// What was in its place.
+    /// What was in its place, or the place itself where that is kept.
     fn put(&mut self, place: Place) -> Option<Place> {
         if self.places.is_empty() {
             self.places.resize_with(FEWEST, || None);
@@ -135,13 +141,20 @@ impl Front {
         }
         let asked = Asked { tier: place.tier, function: place.function, trace: &place.trace };
         let at = self.at(&asked);
-        let before = self.places.get_mut(at)?.replace(place);
-        let displaced = before.as_ref().zip(self.places.get(at)?.as_ref());
-        // A newer slot of the same entry takes no place.
-        self.displaced += usize::from(displaced.is_some_and(|(before, now)| {
-            !std::ptr::eq(before.function, now.function) || !before.trace.same(&now.trace)
-        }));
-        before
+        let there = self.places.get_mut(at)?;
+        if let Some(before) = there
+            && !before.is_for(&asked)
+        {
+            self.displaced += 1;
+            // What was used since another came by stays: one that is asked for once is not to
+            // drive out one that is asked for all the time.
+            let chances = before.chances.get();
+            if chances > 0 {
+                before.chances.set(chances - 1);
+                return Some(place);
+            }
+        }
+        there.replace(place)
     }
 
     fn grow(&mut self) {

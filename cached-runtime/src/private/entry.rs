@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 
 use super::options::{Always, Fixed, IntoTtl, NoErrors, PerValue};
 use super::plan::Plan;
-use super::{Near, Template};
+use super::{Near, Template, forced};
 use crate::cache::{Cache, Current, not_invalidated};
 use crate::coder::{Choice, Coder};
 use crate::error::Error;
 use crate::function::{At, Function};
 use crate::key::{Key, KeyBuilder, KeyError, Trace};
-use crate::loader::Loader;
+use crate::loader::{Loader, Nearby};
 use crate::local::Keeper;
 use crate::shape::{Kind, Probe, ShapeOf};
 use crate::sharing::Sharer;
@@ -140,6 +140,19 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     pub fn local(mut self, near: &Near<'_, R, N>) -> Self {
         self.near = Some(near.kept());
         self
+    }
+
+    /// What this process's memory has.
+    #[must_use]
+    pub fn nearby(&self) -> Option<R> {
+        let (keeper, trace) = self.near.as_ref()?;
+        if forced::is_noted(self.function.site()) {
+            return None;
+        }
+        let (key, arguments) = self.builder.view()?;
+        let tags = self.tags.as_ref().ok()?;
+        let kept = Nearby { cache: &self.cache, function: self.function, keeper, trace };
+        kept.find(key, arguments, tags).map(|(found, _)| found)
     }
 
     pub(super) fn loader(self) -> Loader<R, N> {

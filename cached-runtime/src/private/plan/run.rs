@@ -44,17 +44,20 @@ where
     async fn start(&self, owned: bool) -> (Start<R>, Slot) {
         let slot = match forced::take(self.loader.function.site()) {
             None => Slot::none(),
-            Some(Taken::Fetch(slot)) => slot,
+            Some(Taken::Fetch(slot)) => {
+                // A call that says where its value came from has not looked there yet.
+                if let Some((found, origin)) = self.loader.nearby() {
+                    slot.fill(origin);
+                    return (Start::Answered(found), slot);
+                }
+                slot
+            }
             Some(Taken::Uncached) => return (Start::Uncached, Slot::none()),
             Some(Taken::Refresh) => {
                 let loading = Box::pin(self.loader.refreshing()).await;
                 return (Start::Body(loading, Purpose::Refresh), Slot::none());
             }
         };
-        if let Some((found, origin)) = self.loader.nearby() {
-            slot.fill(origin);
-            return (Start::Answered(found), slot);
-        }
         let start = match self.loader.begin(&self.serving(&slot, owned), self.errors()).await {
             Found::Hit(found, origin, renewal) => {
                 slot.fill(origin);
