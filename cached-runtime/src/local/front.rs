@@ -78,7 +78,7 @@ pub(super) fn look<T>(
         let hits = place.hits.get().wrapping_add(1);
         place.hits.set(hits);
         place.chances.set(CHANCES);
-        if hits % HEARD == 0 {
+        if hits.is_multiple_of(HEARD) {
             hear(&place.slot);
         }
         Some(served)

@@ -100,9 +100,9 @@ fn a_change_removes_what_is_kept_in_every_thread() {
             assert_eq!(hits(&local, entry("f:1")), both("one"));
             wait(&found);
             if change == "key" {
-                local.changed("f:1")
+                local.changed("f:1");
             } else {
-                local.flush()
+                local.flush();
             }
             changed.store(true, Ordering::SeqCst);
             assert_eq!(other.join().unwrap(), [None, None], "{change}");

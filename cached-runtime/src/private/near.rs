@@ -51,7 +51,7 @@ pub async fn turn() {
     }
     let calls = CALLS.get().wrapping_add(1);
     CALLS.set(calls);
-    if calls % FEW == 0 {
+    if calls.is_multiple_of(FEW) {
         tokio::task::coop::consume_budget().await;
     }
 }
