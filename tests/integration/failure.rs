@@ -223,7 +223,8 @@ async fn servers_that_answer_badly() {
         (error("NOPERM this user has no permissions"), &[Fault::Forbidden], &[Refused]),
         (error("BUSY Redis is busy running a script."), &[Fault::Server, open], &[Refused]),
         (error("ERR something"), &[Fault::Server], &[Refused]),
-        (Does::noise(), &[Fault::Unavailable, Fault::Protocol, open], &[Unavailable]),
+        // The lane's own parser says what it is; the redis crate, that the connection ended.
+        (Does::noise(), &[Fault::Protocol, Fault::Unavailable, open], &[Unavailable]),
         (
             Does::Garbage(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()),
             &[Fault::Protocol, Fault::Unavailable, Fault::Server, open],

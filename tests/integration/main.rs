@@ -11,6 +11,7 @@ mod flight;
 mod freshness;
 mod garbage;
 mod keys;
+mod lane;
 mod learned;
 mod patient;
 mod protocol;

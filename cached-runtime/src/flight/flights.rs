@@ -187,9 +187,11 @@ impl<B, O> Map<B, O> {
 
     /// Ends the flight if nobody waits in it.
     pub(super) fn end_if_alone(&mut self, key: u128) -> bool {
-        let alone = self.by_key.get(&key).is_some_and(|flight| flight.waiting.is_empty());
+        let Entry::Occupied(flight) = self.by_key.entry(key) else { return false };
+        let alone = flight.get().waiting.is_empty();
         if alone {
-            self.remove(key);
+            flight.remove();
+            self.shrink();
         }
         alone
     }
@@ -234,10 +236,15 @@ impl<B, O> Map<B, O> {
 
     fn remove(&mut self, key: u128) -> Option<Flight<B, O>> {
         let flight = self.by_key.remove(&key);
+        self.shrink();
+        flight
+    }
+
+    /// Gives memory back that one rush of flights took.
+    fn shrink(&mut self) {
         if self.by_key.is_empty() && self.by_key.capacity() > KEPT {
             self.by_key.shrink_to_fit();
         }
-        flight
     }
 
     #[cfg(test)]

@@ -6,6 +6,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value as Reply};
 
 use super::layout::FullKey;
+use super::link::Live;
 use super::scripts::{answer, is_forgotten, send, unexpected};
 use super::{CHUNK, Patience, RedisStore, fault};
 use crate::entry::{self, Fence};
@@ -254,11 +255,33 @@ return false";
         tags: &[Captured],
     ) -> Result<bool, RedisError> {
         let len = exact_len(fence);
-        let spot = keys.first().map(Vec::as_slice).unwrap_or_default();
-        let channel = self.inner.layout.waiters_of(spot);
+        let channel = self.channel_of(keys);
         let mut arguments = vec![&fence.prefix[..], len.as_bytes(), &channel[..]];
         arguments.extend(tags.iter().map(|captured| &captured.version[..]));
         Ok(self.inner.scripts.release.run(connection, keys, &arguments).await? > 0)
+    }
+
+    /// Behind the lookup that took the lease or may still take it, on its connection. Says whether
+    /// it was carried out.
+    pub(super) async fn release_behind(
+        &self,
+        live: &Live,
+        key: &[Vec<u8>; 1],
+        fence: &Fence,
+    ) -> bool {
+        let Some(wire) = live.wire() else {
+            return self.release_on(&mut live.connection(), key, fence, &[]).await.is_ok();
+        };
+        let (len, channel) = (exact_len(fence), self.channel_of(key));
+        let arguments = [&fence.prefix[..], len.as_bytes(), &channel[..]];
+        let release = self.inner.scripts.release.by_text(key, &arguments);
+        wire.behind(&release.get_packed_command()).await.is_ok()
+    }
+
+    /// On which those who wait for the lease are told.
+    fn channel_of(&self, keys: &[Vec<u8>]) -> Vec<u8> {
+        let spot = keys.first().map(Vec::as_slice).unwrap_or_default();
+        self.inner.layout.waiters_of(spot)
     }
 
     pub(crate) async fn renew(&self, hold: &Hold) -> Result<bool, Failure> {

@@ -1,5 +1,6 @@
-//! Lookups that leave together: what concurrent callers ask within one turn of the runtime goes
-//! out as one pipeline, with one timer and one place in the connection's queue for all.
+//! Lookups over the redis crate's connection, where no plain socket reaches the server (TLS): what
+//! concurrent callers ask within one turn of the runtime goes out as one pipeline, with one timer
+//! and one place in the connection's queue for all. See [`wire`](super::wire) for all others.
 //!
 //! Nobody waits for company. The first caller of a turn spawns the task that sends; by the time
 //! the runtime comes to it, whoever else was ready to run has added its lookup.
@@ -10,9 +11,9 @@ use redis::{Arg, Cmd, Pipeline, RedisError, Value};
 use tokio::sync::oneshot;
 
 use super::link::Live;
+use super::taken::{Lease, Taken};
 use super::{RedisStore, fault, scripts::unexpected};
 use crate::entry::Fence;
-use crate::io;
 
 /// Answers are told in this many parts, with a turn of the runtime between them: what the callers
 /// of one part ask next is on its way to the server while the next part is told. Told all at once,
@@ -23,10 +24,16 @@ const SMALLEST_PART: usize = 4;
 
 /// How a lookup failed.
 pub(super) enum Lost {
-    /// The server or the connection said so.
-    Error(RedisError),
+    /// The server or the connection said so. In a box: hits are moved about as large as this is.
+    Error(Box<RedisError>),
     /// No answer within the deadline.
     Unanswered,
+}
+
+impl Lost {
+    pub(super) fn error(error: RedisError) -> Self {
+        Self::Error(Box::new(error))
+    }
 }
 
 /// The commands of one lookup, which stand side by side in the pipeline.
@@ -48,9 +55,15 @@ pub(super) struct Extras {
 /// What the commands of one lookup yielded.
 pub(super) struct Seen {
     pub(super) answer: Answer,
-    /// The answer to `PTTL`.
+    pub(super) beside: Option<Box<Beside>>,
+}
+
+/// The answers to what most lookups don't ask.
+#[derive(Default)]
+pub(super) struct Beside {
+    /// To `PTTL`.
     pub(super) age: Option<Value>,
-    /// The answer to `MGET`.
+    /// To `MGET`.
     pub(super) versions: Option<Value>,
 }
 
@@ -61,20 +74,6 @@ pub(super) enum Answer {
     Present(Vec<u8>),
     /// No answer that the command has.
     Unexpected,
-}
-
-/// A lease just taken. Dropped before its caller [keeps](Taken::keep) it, because the caller went
-/// away, it is given up.
-pub(super) struct Taken {
-    store: RedisStore,
-    live: Arc<Live>,
-    lookup: Option<Lookup>,
-}
-
-/// The key in full, and the lease, of a fused lookup.
-struct Lookup {
-    key: Vec<u8>,
-    fence: Fence,
 }
 
 /// The lookups that wait for the next turn.
@@ -189,9 +188,11 @@ async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
                 let age = if age { value() } else { None };
                 let Some((fused, cmd)) = answers.next() else { break };
                 let versions = if versions { answers.next().map(|(value, _)| value) } else { None };
-                let seen = fused.extract_error().map_err(Lost::Error).map(|fused| {
+                let seen = fused.extract_error().map_err(Lost::error).map(|fused| {
                     let answer = read(fused, &store, &live, cmd);
-                    Seen { answer, age, versions }
+                    let beside = (age.is_some() || versions.is_some())
+                        .then(|| Box::new(Beside { age, versions }));
+                    Seen { answer, beside }
                 });
                 // A caller that went away needs no answer, and drops what it would have taken.
                 let _ = answer.send(seen);
@@ -206,11 +207,11 @@ async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
             }
             for Asked { answer, .. } in pending {
                 // A caller that went away needs no answer.
-                let _ = answer.send(Err(Lost::Error(error.clone())));
+                let _ = answer.send(Err(Lost::error(error.clone())));
             }
         }
         Err(_) => {
-            store.unanswered(&live);
+            live.unanswered();
             // The server may still take these leases: the releases go behind, on the same
             // connection.
             give_up(&store, Some(&live), pipeline.cmd_iter());
@@ -223,70 +224,33 @@ async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
 
 fn read(value: Value, store: &RedisStore, live: &Arc<Live>, cmd: &Cmd) -> Answer {
     match value {
-        Value::Nil => Answer::Leased(Taken {
-            store: store.clone(),
-            live: Arc::clone(live),
-            lookup: Lookup::of(cmd),
-        }),
+        Value::Nil => Answer::Leased(Taken::new(store, live, lease_of(cmd))),
         Value::BulkString(bytes) => Answer::Present(bytes),
         _ => Answer::Unexpected,
     }
 }
 
-impl Taken {
-    /// The caller has it, and looks after it from here on.
-    pub(super) fn keep(mut self) {
-        self.lookup = None;
-    }
-}
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        if let Some(lookup) = self.lookup.take() {
-            lookup.give_up(&self.store, Some(&self.live));
-        }
-    }
-}
-
 /// Gives up the leases that these lookups took or may still take.
-fn give_up<'a>(store: &RedisStore, live: Option<&Live>, lookups: impl Iterator<Item = &'a Cmd>) {
-    for lookup in lookups.filter_map(Lookup::of) {
-        lookup.give_up(store, live);
+fn give_up<'a>(
+    store: &RedisStore,
+    live: Option<&Arc<Live>>,
+    lookups: impl Iterator<Item = &'a Cmd>,
+) {
+    for lease in lookups.filter_map(lease_of) {
+        lease.give_up(store, live);
     }
 }
 
-impl Lookup {
-    /// `None` for the commands beside a lookup.
-    fn of(cmd: &Cmd) -> Option<Self> {
-        let mut arguments = cmd.args_iter();
-        let (Arg::Simple(b"SET"), Arg::Simple(key), Arg::Simple(lease)) =
-            (arguments.next()?, arguments.next()?, arguments.next()?)
-        else {
-            return None;
-        };
-        let fence = Fence { prefix: lease.to_vec(), len: Some(lease.len()) };
-        Some(Self { key: key.to_vec(), fence })
-    }
-
-    /// In the background: behind the lookup on its connection, so that it arrives after it; and on
-    /// the next connection where that one broke, or does not answer.
-    fn give_up(self, store: &RedisStore, live: Option<&Live>) {
-        let (Ok(io), store) = (io::handle(), store.clone()) else { return };
-        let Self { key, fence } = self;
-        let key = [key];
-        let connection = live.map(Live::connection);
-        io.spawn(async move {
-            if let Some(mut connection) = connection {
-                let release = store.release_on(&mut connection, &key, &fence, &[]);
-                let released = tokio::time::timeout(store.inner.commit_deadline, release).await;
-                if matches!(released, Ok(Ok(_))) {
-                    return;
-                }
-            }
-            // Where that fails for as long as the lease lives, its end does the same.
-            let _ = store.release_at_last(&key, &fence, &[]).await;
-        });
-    }
+/// `None` for the commands beside a lookup.
+fn lease_of(cmd: &Cmd) -> Option<Lease> {
+    let mut arguments = cmd.args_iter();
+    let (Arg::Simple(b"SET"), Arg::Simple(key), Arg::Simple(lease)) =
+        (arguments.next()?, arguments.next()?, arguments.next()?)
+    else {
+        return None;
+    };
+    let fence = Fence { prefix: lease.to_vec(), len: Some(lease.len()) };
+    Some(Lease { key: key.to_vec(), fence })
 }
 
 #[cfg(test)]

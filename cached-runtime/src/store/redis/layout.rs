@@ -23,6 +23,9 @@ use xxhash_rust::xxh3::xxh3_64;
 #[cfg_attr(not(test), expect(dead_code, reason = "for the store on a cluster"))]
 pub(super) const CLUSTER_STRIPES: u8 = 16;
 
+/// `{s07}`
+const STRIPE_LEN: usize = 5;
+
 /// How a namespace's keys are named.
 pub(super) struct Layout {
     namespace: String,
@@ -36,6 +39,18 @@ enum Kind {
     Beside,
     Tag,
     Waiters,
+}
+
+impl Kind {
+    /// What stands between the namespace and the key.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Entry => ":",
+            Self::Beside => "#r:",
+            Self::Tag => "#t:",
+            Self::Waiters => "#w:",
+        }
+    }
 }
 
 /// A key in full, written into a command without a string of its own.
@@ -97,7 +112,7 @@ impl Layout {
 
     /// The channel of those who wait for the entry whose key, or the lease beside it, is this.
     pub(super) fn waiters_of(&self, full: &[u8]) -> Vec<u8> {
-        let stripe = if full.starts_with(b"{") { 5 } else { 0 };
+        let stripe = if full.starts_with(b"{") { STRIPE_LEN } else { 0 };
         let rest = full.get(stripe + self.namespace.len()..).unwrap_or_default();
         let key = rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"#r:")).unwrap_or(rest);
         [self.namespace.as_bytes(), b"#w:", key].concat()
@@ -115,23 +130,23 @@ impl Layout {
 
 impl FullKey<'_> {
     pub(super) fn to_bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.namespace.len() + self.key.len() + 8);
+        let mut bytes = Vec::with_capacity(self.len());
         self.write(&mut bytes);
         bytes
     }
 
-    fn write(&self, out: &mut (impl std::io::Write + ?Sized)) {
-        let kind = match self.kind {
-            Kind::Entry => ":",
-            Kind::Beside => "#r:",
-            Kind::Tag => "#t:",
-            Kind::Waiters => "#w:",
-        };
+    /// In bytes.
+    pub(super) fn len(&self) -> usize {
+        let stripe = if self.stripe.is_some() { STRIPE_LEN } else { 0 };
+        stripe + self.namespace.len() + self.kind.mark().len() + self.key.len()
+    }
+
+    pub(super) fn write(&self, out: &mut (impl std::io::Write + ?Sized)) {
         // Into memory, which cannot fail.
         if let Some(stripe) = self.stripe {
             let _ = write!(out, "{{s{stripe:02}}}");
         }
-        for part in [self.namespace, kind, self.key] {
+        for part in [self.namespace, self.kind.mark(), self.key] {
             let _ = out.write_all(part.as_bytes());
         }
     }

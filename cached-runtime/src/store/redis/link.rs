@@ -1,18 +1,20 @@
 //! One connection of one runtime, and the actor that keeps it: it connects, watches, and
 //! reconnects with backoff. Callers never connect and never wait for a reconnection.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind};
+use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::fault;
 use super::health::Health;
 use super::lane::Lane;
+use super::wire::{self, Actor, Socket, Wire};
 use crate::fault::Fault;
 use crate::policy::backoff;
 use crate::store::Failure;
@@ -55,11 +57,17 @@ pub(in crate::store) struct Live {
     cause: OnceLock<Failure>,
     health: Arc<Health>,
     pub(super) lane: Arc<Lane>,
+    /// For lookups, where the server can be reached by one.
+    wire: Option<Arc<Wire>>,
 }
 
 impl Live {
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
+    }
+
+    pub(super) fn wire(&self) -> Option<&Wire> {
+        self.wire.as_deref()
     }
 
     pub(super) fn serial(&self) -> u64 {
@@ -80,13 +88,13 @@ impl Live {
     }
 
     /// No answer within the deadline; the third in a row ends the connection.
-    pub(super) fn unanswered(&self) -> bool {
-        let ends = self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCE;
-        if ends {
+    pub(super) fn unanswered(&self) {
+        self.health.unanswered("no answer");
+        if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCE {
             let detail = "the server stopped answering";
             self.give_up(Failure::new(Fault::Timeout, detail));
+            self.health.failed(Fault::Timeout, "no answer");
         }
-        ends
     }
 
     /// Ends the connection; `cause` is what calls are told until there is another.
@@ -197,14 +205,26 @@ impl Drop for Farewell {
     }
 }
 
+/// Ends what the redis crate knows nothing of together with the rest.
+struct Together(Arc<Live>);
+
+impl Drop for Together {
+    fn drop(&mut self) {
+        if let Some(wire) = self.0.wire() {
+            wire.end(RedisError::from(io::Error::from(io::ErrorKind::BrokenPipe)));
+        }
+    }
+}
+
 async fn supervise(farewell: Farewell, client: Client, health: Arc<Health>) {
     let link = &farewell.0;
     let mut attempt = 0;
     loop {
         let (pushes, mut pushed) = mpsc::unbounded_channel();
-        match connect(&client, pushes).await {
-            Ok(connection) => {
+        match connect_both(&client, pushes).await {
+            Ok((connection, socket)) => {
                 let since = Instant::now();
+                let wire = socket.as_ref().map(|_| Arc::<Wire>::default());
                 let live = Arc::new(Live {
                     connection,
                     serial: SERIAL.fetch_add(1, Ordering::Relaxed),
@@ -213,7 +233,12 @@ async fn supervise(farewell: Farewell, client: Client, health: Arc<Health>) {
                     cause: OnceLock::new(),
                     health: Arc::clone(&health),
                     lane: Arc::default(),
+                    wire: wire.clone(),
                 });
+                let _together = Together(Arc::clone(&live));
+                if let (Some(wire), Some(socket)) = (wire, socket) {
+                    tokio::spawn(Actor::new(wire, Arc::clone(&live), socket).run());
+                }
                 link.live.store(Some(Arc::clone(&live)));
                 link.phase.send_replace(Phase::Up);
                 tokio::select! {
@@ -247,19 +272,48 @@ async fn supervise(farewell: Farewell, client: Client, health: Arc<Health>) {
     }
 }
 
+/// The redis crate's connection, and beside it a lane's, to the same server, where one can be had.
+async fn connect_both(
+    client: &Client,
+    pushes: mpsc::UnboundedSender<PushInfo>,
+) -> Result<(MultiplexedConnection, Option<Socket>), Failure> {
+    within_deadline(async {
+        let info = client.get_connection_info();
+        let Some((mut socket, address)) = wire::connect(info).await? else {
+            return Ok((plain(client, pushes).await?, None));
+        };
+        let client = Client::open(info.clone().set_addr(address))?;
+        let connection = plain(&client, pushes).await?;
+        socket.log_in(info).await?;
+        Ok((connection, Some(socket)))
+    })
+    .await
+}
+
 pub(super) async fn connect(
     client: &Client,
     pushes: impl AsyncPushSender,
 ) -> Result<MultiplexedConnection, Failure> {
+    within_deadline(plain(client, pushes)).await
+}
+
+async fn plain(
+    client: &Client,
+    pushes: impl AsyncPushSender,
+) -> Result<MultiplexedConnection, RedisError> {
     // Deadlines are ours: one around everything, and none per command inside.
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         .set_response_timeout(None)
         .set_push_sender(pushes);
-    let connecting = client.get_multiplexed_async_connection_with_config(&config);
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+async fn within_deadline<T>(
+    connecting: impl Future<Output = Result<T, RedisError>>,
+) -> Result<T, Failure> {
     match tokio::time::timeout(CONNECT_DEADLINE, connecting).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(error)) => Err(fault::failure(&error)),
+        Ok(outcome) => outcome.map_err(|error| fault::failure(&error)),
         Err(_) => {
             Err(Failure::new(Fault::Timeout, format!("no connection within {CONNECT_DEADLINE:?}")))
         }

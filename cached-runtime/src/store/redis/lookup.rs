@@ -7,14 +7,32 @@ use futures_util::future::join_all;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::lane::{self, Answer, Commands, Extras, Lost, Queued, Seen};
+use super::lane::{self, Answer, Beside, Commands, Extras, Lost, Seen};
 use super::link::{Link, Live};
 use super::scripts::unexpected;
-use super::{CHUNK, Patience, RedisStore, fault};
+use super::{CHUNK, Patience, RedisStore, fault, wire};
 use crate::entry::{self, Present};
 use crate::fault::Fault;
 use crate::store::{Asked, Failure, Looked, Sight};
 use crate::token::Token;
+
+/// A lookup that was queued.
+enum Queued<'a> {
+    Wire(wire::Queued<'a>),
+    Packed(lane::Queued),
+    /// Nor will it be: the connection ends.
+    Not(Lost),
+}
+
+impl Queued<'_> {
+    async fn answered(self) -> Result<Seen, Lost> {
+        match self {
+            Self::Wire(queued) => queued.await,
+            Self::Packed(queued) => queued.answered().await,
+            Self::Not(lost) => Err(lost),
+        }
+    }
+}
 
 impl RedisStore {
     /// Looks up on the link of the runtime this is polled on.
@@ -33,7 +51,7 @@ impl RedisStore {
             return Box::pin(self.plain(asked, token)).await;
         }
         let _place = self.inner.in_flight.enter()?;
-        let queued = lane::ask(self, &live, self.commands(asked, token));
+        let queued = self.ask(&live, asked, token);
         self.answered(&live, queued, asked, token).await
     }
 
@@ -58,9 +76,8 @@ impl RedisStore {
         // What they took gives itself up until the last has come.
         let mut answers = Vec::with_capacity(asked.len());
         for chunk in all().collect::<Vec<_>>().chunks(CHUNK) {
-            let commands = chunk.iter().map(|&(asked, token)| self.commands(asked, token));
             let queued: Vec<_> =
-                commands.map(|commands| lane::ask(self, &live, commands)).collect();
+                chunk.iter().map(|&(asked, token)| self.ask(&live, asked, token)).collect();
             for queued in queued {
                 answers.push(queued.answered().await);
             }
@@ -91,11 +108,19 @@ impl RedisStore {
         }
     }
 
+    /// Queues a lookup: on its own lane where the server can be reached by one.
+    fn ask<'a>(&'a self, live: &'a Arc<Live>, asked: Asked<'a>, token: &'a Token) -> Queued<'a> {
+        match live.wire() {
+            Some(wire) => wire.ask(self, live, asked, token).map_or_else(Queued::Not, Queued::Wire),
+            None => Queued::Packed(lane::ask(self, live, self.commands(asked, token))),
+        }
+    }
+
     /// Waits for the answer of a lookup that was queued.
     async fn answered(
         &self,
         live: &Live,
-        queued: Queued,
+        queued: Queued<'_>,
         asked: Asked<'_>,
         token: &Token,
     ) -> Result<Sight, Failure> {
@@ -109,7 +134,8 @@ impl RedisStore {
     /// What was seen; a lease that was taken is the caller's from here on. Not where the rest was
     /// refused: the caller goes on without the store then.
     fn sight(&self, live: &Live, seen: Seen, asked: Asked<'_>) -> Result<Sight, Failure> {
-        let Seen { answer, age, versions } = seen;
+        let Seen { answer, beside } = seen;
+        let Beside { age, versions } = beside.map(|beside| *beside).unwrap_or_default();
         let beside = remaining(age).and_then(|age| Ok((age, known_versions(asked, versions)?)));
         let (remaining, versions) = match beside {
             Ok(beside) => beside,

@@ -15,6 +15,7 @@ use self::endpoint::Endpoint;
 use self::layout::Layout;
 use self::link::Live;
 use self::scripts::Scripts;
+use self::wire::Encoder;
 use self::writes::Writes;
 use super::Failure;
 use crate::config::Config;
@@ -36,7 +37,9 @@ mod lookup;
 mod probe;
 mod promise;
 mod scripts;
+mod taken;
 mod watch;
+mod wire;
 mod writes;
 
 pub(crate) use self::health::Condition;
@@ -52,6 +55,8 @@ pub(crate) struct RedisStore {
 struct Inner {
     endpoint: Endpoint,
     layout: Layout,
+    /// Of lookups on a lane of their own.
+    encoder: Encoder,
     lookup_deadline: Duration,
     commit_deadline: Duration,
     invalidate_deadline: Duration,
@@ -85,14 +90,16 @@ enum Patience {
 
 impl RedisStore {
     pub(crate) fn open(url: &str, config: &Config) -> Result<Self, Error> {
+        let lease_millis = u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX);
         let store = Self {
             inner: Arc::new(Inner {
                 endpoint: Endpoint::open(url)?,
                 layout: Layout::new(&config.namespace, 1),
+                encoder: Encoder::new(lease_millis),
                 lookup_deadline: config.lookup_deadline,
                 commit_deadline: config.commit_deadline,
                 invalidate_deadline: config.invalidate_deadline,
-                lease_millis: u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX),
+                lease_millis,
                 scripts: Scripts::new(),
                 writes: Writes::new(),
                 in_flight: InFlight::new(config.in_flight),
@@ -160,7 +167,7 @@ impl RedisStore {
         .await;
         outcome.unwrap_or_else(|_| match used {
             Some(live) => {
-                self.unanswered(&live);
+                live.unanswered();
                 Err(self.no_answer(deadline))
             }
             None => {
@@ -169,13 +176,6 @@ impl RedisStore {
                 Err(failure)
             }
         })
-    }
-
-    fn unanswered(&self, live: &Live) {
-        self.inner.endpoint.health.unanswered("no answer");
-        if live.unanswered() {
-            self.inner.endpoint.health.failed(Fault::Timeout, "no answer");
-        }
     }
 
     fn failed(&self, live: &Live, error: &RedisError) {

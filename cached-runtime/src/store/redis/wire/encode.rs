@@ -1,0 +1,78 @@
+//! Commands as they stand on the wire: arrays of strings.
+
+use crate::entry;
+use crate::store::Asked;
+use crate::store::redis::layout::{FullKey, Layout};
+use crate::token::Token;
+
+/// What of a lookup is the same each time.
+pub(in crate::store::redis) struct Encoder {
+    /// What follows the lease: `NX GET PX ms`.
+    options: Box<[u8]>,
+}
+
+impl Encoder {
+    pub(in crate::store::redis) fn new(lease_millis: u64) -> Self {
+        let mut options = Vec::new();
+        for option in ["NX", "GET", "PX", &lease_millis.to_string()] {
+            string(&mut options, option.as_bytes());
+        }
+        Self { options: options.into() }
+    }
+
+    /// `SET key lease NX GET PX ms`, with `PTTL key` before it and `MGET tag…` behind it where that
+    /// is asked.
+    pub(super) fn lookup(
+        &self,
+        out: &mut Vec<u8>,
+        layout: &Layout,
+        asked: Asked<'_>,
+        token: &Token,
+    ) {
+        let entry = layout.entry(asked.key, !asked.tags.is_empty());
+        if asked.age {
+            out.extend_from_slice(b"*2\r\n$4\r\nPTTL\r\n");
+            key(out, entry);
+        }
+        out.extend_from_slice(b"*7\r\n$3\r\nSET\r\n");
+        key(out, entry);
+        string(out, &entry::lease(token));
+        out.extend_from_slice(&self.options);
+        if !asked.tags.is_empty() {
+            header(out, b'*', asked.tags.len() + 1);
+            out.extend_from_slice(b"$4\r\nMGET\r\n");
+            for tag in asked.tags {
+                key(out, layout.tag_of(asked.key, tag));
+            }
+        }
+    }
+}
+
+fn key(out: &mut Vec<u8>, key: FullKey<'_>) {
+    header(out, b'$', key.len());
+    key.write(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn string(out: &mut Vec<u8>, bytes: &[u8]) {
+    header(out, b'$', bytes.len());
+    out.extend_from_slice(bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn header(out: &mut Vec<u8>, kind: u8, mut number: usize) {
+    // Written from behind; a `usize` has twenty digits at most.
+    let mut line = [0; 23];
+    let mut at = line.len() - 2;
+    line[at..].copy_from_slice(b"\r\n");
+    loop {
+        at -= 1;
+        line[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    line[at - 1] = kind;
+    out.extend_from_slice(&line[at - 1..]);
+}
