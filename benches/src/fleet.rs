@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use cached_tests::RedisServer;
 
 /// How long the body takes, and the sleep that it is measured against.
-pub const BODY: Duration = Duration::from_millis(500);
+pub const BODY: Duration = Duration::from_millis(200);
 /// From an order until all begin: long enough for each process to have its tasks ready.
 const AHEAD: Duration = Duration::from_millis(400);
 /// Whoever takes longer hangs.
