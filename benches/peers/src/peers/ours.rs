@@ -29,7 +29,6 @@ async fn find_user(id: u64) -> Result<User, Infallible> {
     Ok(user(id))
 }
 
-#[cfg(feature = "local")]
 pub(crate) mod local {
     use std::convert::Infallible;
     use std::sync::Arc;
