@@ -35,6 +35,12 @@ impl Mode {
         modes.into_iter().find(|mode| mode.argument() == argument).expect("a mode")
     }
 
+    /// The caches' deadline for lookups, where it is not the usual one: an answer that is late is
+    /// still to be taken, since much may have happened meanwhile.
+    pub(crate) fn lookup_deadline(self) -> Option<Duration> {
+        self.is_local().then_some(Duration::from_millis(500))
+    }
+
     /// How many of a hundred calls change something: fewer where values are to be kept for long.
     pub(crate) fn changes(self) -> u8 {
         if self.is_local() { 2 } else { 6 }

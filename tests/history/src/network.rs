@@ -185,6 +185,11 @@ fn disturb_wire(mut random: fastrand::Rng, proxy: &Proxy, until: u64) -> Disturb
                 "black holes"
             }
             Harm::BlackHoleOfLink => {
+                // What was last heard may have been old by then.
+                if random.bool() {
+                    proxy.set_tracking(Wire::Delay(Duration::from_millis(random.u64(50..250))));
+                    wait(until, random.u64(300..600));
+                }
                 proxy.set_tracking(Wire::BlackHole);
                 "black holes of links"
             }
@@ -204,6 +209,11 @@ fn disturb_wire(mut random: fastrand::Rng, proxy: &Proxy, until: u64) -> Disturb
         done.add(what, 1);
         if !matches!(harm, Harm::Cut | Harm::HalfClose) {
             wait(until, random.u64(200..2_000));
+            if matches!(harm, Harm::BlackHole) {
+                // No connection goes on without a part of what was sent on it: an answer would be
+                // taken for another's. The link is spared: it must see to that by itself.
+                proxy.cut();
+            }
             proxy.set(Wire::Pass);
         }
     }

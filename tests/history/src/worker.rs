@@ -85,6 +85,9 @@ async fn work(task: Task) {
     if let Some(bound) = task.mode.coherence_bound() {
         builder = builder.coherence_bound(bound);
     }
+    if let Some(deadline) = task.mode.lookup_deadline() {
+        builder = builder.lookup_deadline(deadline);
+    }
     let cache = builder.build().await;
     cache.and_then(|cache| cache.install()).expect("a cache");
     let log = Arc::new(Log::create(&task.log));
