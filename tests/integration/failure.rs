@@ -33,6 +33,24 @@ fn next_now(n: u64) -> u64 {
     n + 1
 }
 
+/// It walks over what it has, which may be old, and finds nothing where its successor has entries.
+#[tokio::test]
+async fn a_sweep_over_a_server_that_is_no_primary_any_more_is_not_ok() {
+    let server = RedisServer::start();
+    let cache = patient::cache(&server).await;
+    assert_eq!(cache.clear().await.unwrap(), 0);
+    for all in [false, true] {
+        server.cmd(&["REPLICAOF", "127.0.0.1", "1"]);
+        let swept = match all {
+            false => cache.clear().await,
+            true => scope(cache.clone(), next::invalidate_all()).await,
+        };
+        assert!(swept.unwrap_err().queued(), "to be carried out by a primary");
+        server.cmd(&["REPLICAOF", "NO", "ONE"]);
+        eventually(RECOVERY, || async { cache.health().queued_invalidations == 0 }).await;
+    }
+}
+
 async fn call(cache: &Cache, n: u64) {
     assert_eq!(scope(cache.clone(), next(n)).await, n + 1);
 }

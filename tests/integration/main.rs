@@ -13,6 +13,7 @@ mod garbage;
 mod keys;
 mod lane;
 mod learned;
+mod local;
 mod patient;
 mod protocol;
 mod shapes;

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -55,7 +55,7 @@ pub struct Proxy {
 }
 
 struct Shared {
-    upstream: u16,
+    upstream: AtomicU16,
     state: Mutex<State>,
     changed: Condvar,
     accepted: AtomicUsize,
@@ -65,6 +65,8 @@ struct Shared {
 
 struct State {
     wire: Wire,
+    /// Of the connections on which `CLIENT TRACKING` was seen.
+    tracking: Wire,
     /// Connections with requests that are held.
     holding: usize,
     ended: bool,
@@ -79,6 +81,8 @@ struct Link {
     /// A reply was passed on since the last request: the next one is a round
     /// trip of its own.
     answered: AtomicBool,
+    /// `CLIENT TRACKING` was seen.
+    tracking: AtomicBool,
 }
 
 /// A piece of a reply, and when it arrived.
@@ -92,8 +96,13 @@ impl Proxy {
         let listener = listen();
         let own = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
-            upstream: port,
-            state: Mutex::new(State { wire: Wire::Pass, holding: 0, ended: false }),
+            upstream: AtomicU16::new(port),
+            state: Mutex::new(State {
+                wire: Wire::Pass,
+                tracking: Wire::Pass,
+                holding: 0,
+                ended: false,
+            }),
             changed: Condvar::new(),
             accepted: AtomicUsize::new(0),
             trips: AtomicUsize::new(0),
@@ -109,8 +118,7 @@ impl Proxy {
     ///
     /// When, after [`Wire::Refuse`], another process has taken the port.
     pub fn set(&self, wire: Wire) {
-        self.shared.state().wire = wire;
-        self.shared.changed.notify_all();
+        self.shared.set(|state| (state.wire, state.tracking) = (wire, wire));
         let mut acceptor = lock(&self.acceptor);
         if wire == Wire::Refuse {
             *acceptor = None;
@@ -118,6 +126,35 @@ impl Proxy {
             let listener = poll(Duration::from_secs(5), || listen_on(self.port).ok());
             *acceptor = Some(self.shared.accept(listener.expect("the port as before")));
         }
+    }
+
+    /// Treats so the connections on which a client has asked for `CLIENT TRACKING`,
+    /// or will, and the others as before; until [`set`](Self::set).
+    ///
+    /// # Panics
+    ///
+    /// On [`Wire::Refuse`]: what a connection will be used for is not known when it
+    /// is made.
+    pub fn set_tracking(&self, wire: Wire) {
+        assert_ne!(wire, Wire::Refuse, "no connection tracks from the beginning");
+        self.shared.set(|state| state.tracking = wire);
+    }
+
+    /// Treats so the connections on which no client has asked for `CLIENT TRACKING`,
+    /// and those that have as before; until [`set`](Self::set).
+    ///
+    /// # Panics
+    ///
+    /// As [`set_tracking`](Self::set_tracking).
+    pub fn set_others(&self, wire: Wire) {
+        assert_ne!(wire, Wire::Refuse, "any connection begins as one of the others");
+        self.shared.set(|state| state.wire = wire);
+    }
+
+    /// Leads new connections to the server on this loopback port. Those that are open
+    /// stay where they are, as when a name is given another address.
+    pub fn redirect(&self, port: u16) {
+        self.shared.upstream.store(port, Ordering::SeqCst);
     }
 
     /// Closes all connections, both ways, now. New ones are as before.
@@ -193,14 +230,15 @@ impl Shared {
             // A dead server in a black hole must not show.
             let shared = Arc::clone(self);
             thread::spawn(move || {
-                shared.wait_out_black_hole();
+                shared.wait_out_black_hole(None);
                 drop(client);
             });
             return;
         };
         let _ = server.set_nodelay(true);
         let (half_closed, answered) = (AtomicBool::new(false), AtomicBool::new(true));
-        let link = Arc::new(Link { client, server, half_closed, answered });
+        let tracking = AtomicBool::new(false);
+        let link = Arc::new(Link { client, server, half_closed, answered, tracking });
         let mut links = lock(&self.links);
         links.retain(|link| link.strong_count() > 0);
         links.push(Arc::downgrade(&link));
@@ -216,7 +254,7 @@ impl Shared {
 
     fn reach_upstream(&self) -> io::Result<TcpStream> {
         // A halted server whose backlog is full would hold this up for minutes.
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.upstream));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.upstream.load(Ordering::SeqCst)));
         TcpStream::connect_timeout(&address, Duration::from_secs(1))
     }
 
@@ -232,13 +270,18 @@ impl Shared {
             if link.answered.swap(false, Ordering::SeqCst) {
                 self.trips.fetch_add(1, Ordering::SeqCst);
             }
-            self.wait_while_held();
-            if self.state().wire != Wire::BlackHole && to.write_all(&buffer[..length]).is_err() {
-                self.wait_out_black_hole();
+            // Before it is passed on, so that nothing of such a connection is treated otherwise.
+            if !link.tracks() && asks_for_tracking(&buffer[..length]) {
+                link.tracking.store(true, Ordering::SeqCst);
+            }
+            self.wait_while_held(link);
+            let swallowed = self.state().of(Some(link)) == Wire::BlackHole;
+            if !swallowed && to.write_all(&buffer[..length]).is_err() {
+                self.wait_out_black_hole(Some(link));
                 return link.close();
             }
         }
-        self.wait_out_black_hole();
+        self.wait_out_black_hole(Some(link));
         let _ = link.server.shutdown(Shutdown::Write);
     }
 
@@ -246,7 +289,7 @@ impl Shared {
         let mut to = &link.client;
         let mut left = None;
         while let Ok((arrived, mut bytes)) = replies.recv() {
-            match self.wire_at(arrived) {
+            match self.wire_at(link, arrived) {
                 Wire::BlackHole => continue,
                 Wire::CutReply(after) => left = Some(after),
                 Wire::Pass | Wire::Delay(_) | Wire::HoldRequests | Wire::Refuse => {}
@@ -262,14 +305,14 @@ impl Shared {
                 return link.close();
             }
         }
-        self.wait_out_black_hole();
+        self.wait_out_black_hole(Some(link));
         let _ = link.client.shutdown(Shutdown::Write);
     }
 
     /// What holds for a reply that arrived then, once any delay is over.
-    fn wire_at(&self, arrived: Instant) -> Wire {
+    fn wire_at(&self, link: &Link, arrived: Instant) -> Wire {
         let mut state = self.state();
-        while let Wire::Delay(delay) = state.wire
+        while let Wire::Delay(delay) = state.of(Some(link))
             && !state.ended
         {
             let Some(rest) = delay.checked_sub(arrived.elapsed()) else {
@@ -279,32 +322,43 @@ impl Shared {
             let waited = self.changed.wait_timeout(state, rest);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let wire = state.wire;
+        let wire = state.of(Some(link));
         if let Wire::CutReply(_) = wire {
-            state.wire = Wire::Pass;
+            let State { wire, tracking, .. } = &mut *state;
+            for wire in [wire, tracking] {
+                if let Wire::CutReply(_) = wire {
+                    *wire = Wire::Pass;
+                }
+            }
         }
         wire
     }
 
-    fn wait_while_held(&self) {
+    fn wait_while_held(&self, link: &Link) {
         let mut state = self.state();
-        if state.wire != Wire::HoldRequests {
+        if state.of(Some(link)) != Wire::HoldRequests {
             return;
         }
         state.holding += 1;
-        while state.wire == Wire::HoldRequests && !state.ended {
+        while state.of(Some(link)) == Wire::HoldRequests && !state.ended {
             let waited = self.changed.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
         state.holding -= 1;
     }
 
-    fn wait_out_black_hole(&self) {
+    /// A connection that was never made is one of those that don't track.
+    fn wait_out_black_hole(&self, link: Option<&Link>) {
         let mut state = self.state();
-        while state.wire == Wire::BlackHole && !state.ended {
+        while state.of(link) == Wire::BlackHole && !state.ended {
             let waited = self.changed.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    fn set(&self, set: impl FnOnce(&mut State)) {
+        set(&mut self.state());
+        self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -314,6 +368,19 @@ impl Shared {
     fn open_links(&self) -> Vec<Arc<Link>> {
         lock(&self.links).iter().filter_map(Weak::upgrade).collect()
     }
+}
+
+impl State {
+    fn of(&self, link: Option<&Link>) -> Wire {
+        if link.is_some_and(Link::tracks) { self.tracking } else { self.wire }
+    }
+}
+
+/// As clients write it: each word a bulk string. What comes in two pieces is not seen, which no
+/// client's first commands do.
+fn asks_for_tracking(bytes: &[u8]) -> bool {
+    let words = b"\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n";
+    bytes.windows(words.len()).any(|window| window == words)
 }
 
 /// Ends, and with it the channel, when the server closes.
@@ -329,6 +396,10 @@ fn read_replies(link: &Link, replies: &Sender<Chunk>) {
 }
 
 impl Link {
+    fn tracks(&self) -> bool {
+        self.tracking.load(Ordering::SeqCst)
+    }
+
     fn close(&self) {
         let _ = self.client.shutdown(Shutdown::Both);
         let _ = self.server.shutdown(Shutdown::Both);

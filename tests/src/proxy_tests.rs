@@ -241,6 +241,50 @@ fn a_server_that_is_down_closes_and_one_that_is_back_answers() {
 }
 
 #[test]
+fn leads_new_connections_elsewhere_and_leaves_the_open_ones() {
+    let (one, two) = (RedisServer::start(), RedisServer::start());
+    let proxy = Proxy::to(one.port());
+    let mut before = connect(&proxy);
+    ping(&mut before).unwrap();
+    proxy.redirect(two.port());
+    before.write_all(b"SET key one\r\n").unwrap();
+    assert_eq!(read(&mut before).unwrap(), "+OK\r\n");
+    let mut after = connect(&proxy);
+    after.write_all(b"SET key two\r\n").unwrap();
+    assert_eq!(read(&mut after).unwrap(), "+OK\r\n");
+    for (server, value) in [(&one, "one"), (&two, "two")] {
+        assert_eq!(server.text(&["GET", "key"]).as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn treats_connections_that_track_otherwise() {
+    let server = RedisServer::start();
+    let proxy = Proxy::to(server.port());
+    let (mut tracking, mut other) = (connect(&proxy), connect(&proxy));
+    let request = b"*4\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$5\r\nBCAST\r\n";
+    tracking.write_all(b"HELLO 3\r\n").unwrap();
+    while !read(&mut tracking).unwrap().contains("modules") {}
+    tracking.write_all(request).unwrap();
+    assert_eq!(read(&mut tracking).unwrap(), "+OK\r\n");
+    proxy.set_tracking(Wire::BlackHole);
+    assert_eq!(ping(&mut other).unwrap(), "+PONG\r\n");
+    tracking.write_all(b"PING\r\n").unwrap();
+    assert!(is_silent(&mut tracking));
+    // One that begins to track falls into the hole as it does.
+    let mut newcomer = connect(&proxy);
+    assert_eq!(ping(&mut newcomer).unwrap(), "+PONG\r\n");
+    newcomer.write_all(request).unwrap();
+    assert!(is_silent(&mut newcomer));
+    proxy.set(Wire::Pass);
+    assert_eq!(ping(&mut tracking).unwrap(), "+PONG\r\n");
+    proxy.set_others(Wire::BlackHole);
+    assert_eq!(ping(&mut tracking).unwrap(), "+PONG\r\n");
+    other.write_all(b"PING\r\n").unwrap();
+    assert!(is_silent(&mut other));
+}
+
+#[test]
 fn dropping_ends_everything() {
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());

@@ -1,6 +1,7 @@
 //! The promise, searched for a breach: no read that was called after an invalidation of its entry
 //! had returned `Ok` may yield a value whose body had started before that invalidation was called.
-//! Stale values are no exception.
+//! Stale values are no exception. What a process has in its own memory may be older by the coherence
+//! bound, but only where another process invalidated it.
 
 use crate::functions::Function;
 use crate::history::{Invalidation, ROWS, Read};
@@ -13,18 +14,43 @@ pub(crate) struct Violation {
     pub(crate) invalidation: Invalidation,
 }
 
-/// One pass in the order of time: for each entry it is enough to know which of the invalidations
-/// that had returned was called last.
-pub(crate) fn violations(reads: &[Read], invalidations: &[Invalidation]) -> Vec<Violation> {
-    let mut reads: Vec<&Read> = reads.iter().collect();
-    reads.sort_unstable_by_key(|read| read.called);
-    let mut done: Vec<&Invalidation> = invalidations.iter().filter(|one| one.ok).collect();
+/// Breaches of the promise, with a coherence bound of so many nanoseconds.
+pub(crate) fn violations(
+    reads: &[Read],
+    invalidations: &[Invalidation],
+    bound: u64,
+) -> Vec<Violation> {
+    let late = |read: &Read| if read.source.is_memory() { bound } else { 0 };
+    let floored: Vec<_> =
+        reads.iter().map(|read| (read.called.saturating_sub(late(read)), read)).collect();
+    let mut found = search(floored, invalidations.iter());
+    let processes = reads.iter().map(|read| read.process).max().unwrap_or(0);
+    for process in 0..=processes {
+        let own = |read: &&Read| read.process == process && late(read) > 0;
+        let reads = reads.iter().filter(own).map(|read| (read.called, read)).collect();
+        let invalidations = invalidations.iter().filter(|one| one.process == process);
+        found.extend(search(reads, invalidations));
+    }
+    found.sort_by_key(|Violation { read, .. }| (read.called, read.process, read.returned));
+    found.dedup_by_key(|violation| violation.read);
+    found
+}
+
+/// One pass in the order of time, over reads with the moment from which on what had returned
+/// counts: for each entry it is enough to know which of the invalidations that had returned by then
+/// was called last.
+fn search<'a>(
+    mut reads: Vec<(u64, &'a Read)>,
+    invalidations: impl Iterator<Item = &'a Invalidation>,
+) -> Vec<Violation> {
+    reads.sort_unstable_by_key(|(floor, _)| *floor);
+    let mut done: Vec<&Invalidation> = invalidations.filter(|one| one.ok).collect();
     done.sort_unstable_by_key(|invalidation| invalidation.returned);
     let mut done = done.into_iter().peekable();
     let mut latest = [[None::<&Invalidation>; ROWS as usize]; Function::ALL.len()];
     let mut found = Vec::new();
-    for read in reads {
-        while let Some(next) = done.next_if(|next| next.returned < read.called) {
+    for (floor, read) in reads {
+        while let Some(next) = done.next_if(|next| next.returned < floor) {
             for (function, rows) in Function::ALL.iter().zip(&mut latest) {
                 for (row, latest) in (0..ROWS).zip(rows) {
                     if next.covers.contains(*function, row)
@@ -49,14 +75,27 @@ mod tests {
     use super::*;
     use crate::history::{Covers, Source};
 
+    fn violations(reads: &[Read], invalidations: &[Invalidation]) -> Vec<Violation> {
+        super::violations(reads, invalidations, 100)
+    }
+
     fn read(called: u64, started: u64) -> Read {
         let (function, row, source) = (Function::Plain, 3, Source::Store);
-        Read { called, returned: called + 5, function, row, source, started, version: 1 }
+        Read {
+            process: 0,
+            called,
+            returned: called + 5,
+            function,
+            row,
+            source,
+            started,
+            version: 1,
+        }
     }
 
     fn invalidation(called: u64, returned: u64) -> Invalidation {
         let covers = Covers::of(&[Function::Plain], Some(3));
-        Invalidation { called, returned, ok: true, covers, version: 2 }
+        Invalidation { process: 1, called, returned, ok: true, covers, version: 2 }
     }
 
     #[test]
@@ -115,5 +154,19 @@ mod tests {
         let found = violations(&reads, &[invalidation(80, 85), invalidation(10, 20)]);
         let called: Vec<_> = found.iter().map(|violation| violation.read.called).collect();
         assert_eq!(called, [30, 35]);
+    }
+
+    #[test]
+    fn what_comes_from_memory_may_be_older_by_the_bound_where_another_process_invalidated_it() {
+        let memory = [Source::Local, Source::Untold];
+        let own = Invalidation { process: 0, ..invalidation(10, 20) };
+        let times = [(20, 0, 0), (21, 0, 1), (120, 0, 1), (121, 1, 1)];
+        let cases = times.into_iter().flat_map(|time| memory.map(|source| (time, source)));
+        for ((called, other, same), source) in cases {
+            let read = Read { source, ..read(called, 5) };
+            assert_eq!(violations(&[read], &[invalidation(10, 20)]).len(), other, "{called}");
+            assert_eq!(violations(&[read], &[own]).len(), same, "{called}");
+            assert_eq!(violations(&[read], &[own, invalidation(10, 20)]).len(), same, "{called}");
+        }
     }
 }

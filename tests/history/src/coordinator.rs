@@ -6,11 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cached_tests::RedisServer;
+use redis::Value;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clock;
+use crate::disturbances::Disturbances;
 use crate::history::Log;
-use crate::report::{Disturbances, Report};
+use crate::mode::Mode;
+use crate::network::Network;
+use crate::report::Report;
 use crate::worker::Task;
 
 /// How long the workers may take to end.
@@ -20,106 +24,134 @@ pub(crate) struct Run {
     pub(crate) duration: Duration,
     pub(crate) seed: u64,
     pub(crate) workers: usize,
+    pub(crate) mode: Mode,
 }
 
 /// Whether the promise held, in a run that could have shown that it does not.
 pub(crate) fn run(run: &Run) -> bool {
-    println!("seed {}, {} workers, {:?}", run.seed, run.workers, run.duration);
-    let (cache, database) = (RedisServer::start(), RedisServer::start());
+    let Run { duration, seed, workers: count, mode } = *run;
+    println!("seed {seed}, {count} workers, {duration:?}, {mode:?}");
+    let network = if mode.is_local() { Network::proxied(count) } else { Network::plain() };
+    let database = RedisServer::start();
     let logs = tempfile::tempdir().expect("a temporary directory");
-    let until = clock::now() + u64::try_from(run.duration.as_nanos()).unwrap();
-    let tasks = (0..run.workers).map(|at| Task {
-        cache: cache.url(),
+    let until = clock::now() + u64::try_from(duration.as_nanos()).unwrap();
+    let tasks = (0..count).map(|at| Task {
+        cache: network.url(at),
         database: database.url(),
         log: logs.path().join(at.to_string()),
-        seed: run.seed.wrapping_mul(1_000).wrapping_add(at as u64),
+        seed: seed.wrapping_mul(1_000).wrapping_add(at as u64),
+        mode,
         until,
     });
     let mut workers = Workers(Vec::new());
     for task in tasks {
         workers.spawn(&task);
     }
-    let disturbances = disturb(run, &cache, &workers, until);
+    let disturbances = disturb(run, &network, &workers, until);
     workers.join();
-    let events =
-        (0..run.workers).flat_map(|at| Log::read(&logs.path().join(at.to_string()))).collect();
-    let report = Report::new(events, disturbances);
+    let read = |at: usize| Log::read(&logs.path().join(at.to_string()), u8::try_from(at).unwrap());
+    let report = Report::new((0..count).flat_map(read).collect(), disturbances, mode);
     println!("{report}");
     report.passes()
 }
 
-/// Stops, evictions and broken connections, until the time is over.
-fn disturb(run: &Run, cache: &RedisServer, workers: &Workers, until: u64) -> Disturbances {
+/// Stops, evictions and broken connections, and a network that fails, until the time is over.
+fn disturb(run: &Run, network: &Network, workers: &Workers, until: u64) -> Disturbances {
     thread::scope(|scope| {
         // Two that halt, each its own half, so that more than one worker can stand at a time.
         let (left, right) = workers.0.split_at(workers.0.len() / 2);
         let halts = [left, right].map(|workers| {
             let random = fastrand::Rng::with_seed(run.seed ^ workers.len() as u64);
-            scope.spawn(move || halt(random, workers, until))
+            let long = if run.mode.is_local() { 600 } else { 200 };
+            scope.spawn(move || halt(random, workers, long, until))
         });
         let random = fastrand::Rng::with_seed(!run.seed);
-        let evictions = scope.spawn(move || evict(random, cache, until));
+        let evictions = scope.spawn(move || evict(random, network, until));
         let mut random = fastrand::Rng::with_seed(run.seed.rotate_left(32));
-        let mut disconnections = 0;
+        let mut failing = random.fork();
+        let failures =
+            run.mode.is_local().then(|| scope.spawn(move || network.disturb(&mut failing, until)));
+        let mut all = Disturbances::default();
         while wait(until, random.u64(100..800)) {
-            disconnections += disconnect(&mut random, cache);
+            let links = run.mode.is_local() && random.bool();
+            let what = if links { "links killed" } else { "connections closed" };
+            all.add(what, disconnect(&mut random, network.primary(), links));
         }
-        let stops = halts.into_iter().map(|halts| halts.join().unwrap()).sum();
-        let (evictions, tag_evictions) = evictions.join().unwrap();
-        Disturbances { stops, evictions, tag_evictions, disconnections }
+        let others = halts.into_iter().chain([evictions]).chain(failures);
+        others.for_each(|disturbances| all.merge(disturbances.join().unwrap()));
+        all
     })
 }
 
 /// Waits; `false` once the time is over.
-fn wait(until: u64, millis: u64) -> bool {
+pub(crate) fn wait(until: u64, millis: u64) -> bool {
     // The length of a disturbance, and the pause between two.
     thread::sleep(Duration::from_millis(millis));
     clock::now() < until
 }
 
-/// Halts one worker at a time for 5 to 200 ms. How often it did.
-fn halt(mut random: fastrand::Rng, workers: &[Child], until: u64) -> u64 {
-    let mut stops = 0;
-    while wait(until, random.u64(..60)) {
-        let Some(worker) = random.choice(workers) else { return 0 };
+/// Halts one worker at a time, for 5 ms to so many, with pauses of up to a third of that.
+fn halt(mut random: fastrand::Rng, workers: &[Child], most: u64, until: u64) -> Disturbances {
+    let mut done = Disturbances::default();
+    while wait(until, random.u64(..most / 3)) {
+        let Some(worker) = random.choice(workers) else { break };
         let pid = Pid::from_child(worker);
         if kill_process(pid, Signal::STOP).is_ok() {
-            stops += 1;
-            wait(until, random.u64(5..=200));
+            done.add("stops", 1);
+            wait(until, random.u64(5..=most));
             kill_process(pid, Signal::CONT).expect("a worker that was halted");
         }
     }
-    stops
+    done
 }
 
 /// Deletes random keys, as a server short of memory would: any, and one in four times a tag's
-/// version. How many, and how many of them were versions.
-fn evict(mut random: fastrand::Rng, cache: &RedisServer, until: u64) -> (u64, u64) {
-    let (mut all, mut tags) = (0, 0);
+/// version.
+fn evict(mut random: fastrand::Rng, network: &Network, until: u64) -> Disturbances {
+    let mut done = Disturbances::default();
     while wait(until, random.u64(5..30)) {
         let key = if random.u8(..4) == 0 {
-            let keys = cache.keys();
-            let versions: Vec<_> = keys.into_iter().filter(|key| key.contains("#t:")).collect();
+            let versions = texts(ask(network.primary(), &["KEYS", "*#t:*"]));
             random.choice(versions)
         } else {
-            cache.text(&["RANDOMKEY"])
+            texts(ask(network.primary(), &["RANDOMKEY"])).pop()
         };
         let Some(key) = key else { continue };
-        if cache.int(&["DEL", &key]) == 1 {
-            all += 1;
-            tags += u64::from(key.contains("#t:"));
+        if ask(network.primary(), &["DEL", &key]) == Value::Int(1) {
+            let is_version = key.contains("#t:");
+            done.add(if is_version { "evictions of tags" } else { "evictions of entries" }, 1);
         }
     }
-    (all, tags)
+    done
 }
 
-/// Closes one of the clients' connections from the server's side. How many it were.
-fn disconnect(random: &mut fastrand::Rng, cache: &RedisServer) -> u64 {
-    let clients = cache.text(&["CLIENT", "LIST"]).unwrap_or_default();
-    let ids = clients.lines().filter_map(|line| line.strip_prefix("id=")?.split(' ').next());
+/// Closes one of the clients' connections from the server's side; one that tells of changes, where
+/// that is wanted. How many it were.
+fn disconnect(random: &mut fastrand::Rng, cache: &RedisServer, links: bool) -> u64 {
+    let clients = texts(ask(cache, &["CLIENT", "LIST"])).pop().unwrap_or_default();
+    // Replication is no client's.
+    let wanted = |line: &&str| {
+        let flags = line.split(" flags=").nth(1).and_then(|rest| rest.split(' ').next());
+        flags.is_some_and(|flags| !flags.contains(['S', 'M']) && (!links || flags.contains('t')))
+    };
+    let clients = clients.lines().filter(wanted);
+    let ids = clients.filter_map(|line| line.strip_prefix("id=")?.split(' ').next());
     let Some(id) = random.choice(ids.collect::<Vec<_>>()) else { return 0 };
     // It may be the connection of the list itself, which is gone by now.
-    u64::from(cache.int(&["CLIENT", "KILL", "ID", id]) > 0)
+    u64::from(matches!(ask(cache, &["CLIENT", "KILL", "ID", id]), Value::Int(1..)))
+}
+
+/// Nil where the server is just restarted, or no primary any more.
+fn ask(server: &RedisServer, command: &[&str]) -> Value {
+    server.try_cmd(command).unwrap_or(Value::Nil)
+}
+
+fn texts(answer: Value) -> Vec<String> {
+    match answer {
+        Value::BulkString(bytes) => vec![String::from_utf8_lossy(&bytes).into_owned()],
+        Value::Array(all) => all.into_iter().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The processes; none outlives this.

@@ -21,6 +21,8 @@ pub(crate) enum Event {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Read {
+    /// Whose log it stands in.
+    pub(crate) process: u8,
     pub(crate) called: u64,
     pub(crate) returned: u64,
     pub(crate) function: Function,
@@ -34,6 +36,8 @@ pub(crate) struct Read {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Invalidation {
+    /// Whose log it stands in.
+    pub(crate) process: u8,
     pub(crate) called: u64,
     pub(crate) returned: u64,
     pub(crate) ok: bool,
@@ -46,6 +50,8 @@ pub(crate) struct Invalidation {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) loads: u64,
+    /// Calls that the process's own memory answered.
+    pub(crate) local: u64,
     /// Values that were not stored because of the fence.
     pub(crate) refused: u64,
     /// Calls that yielded an error: the body's, or of a load that took too long.
@@ -57,6 +63,7 @@ pub(crate) struct Counts {
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.loads += other.loads;
+        self.local += other.local;
         self.refused += other.refused;
         self.failures += other.failures;
         self.panics += other.panics;
@@ -89,36 +96,55 @@ impl Covers {
 pub(crate) enum Source {
     Loaded,
     Shared,
+    /// The process's own memory.
+    Local,
     Store,
     Stale,
     Bypass,
+    /// A call that does not say.
+    Untold,
     /// The verb `refresh`.
     Refresh,
 }
 
 impl Source {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Loaded, Self::Shared, Self::Store, Self::Stale, Self::Bypass, Self::Refresh];
+    /// Whether the process's own memory may have been it.
+    pub(crate) fn is_memory(self) -> bool {
+        matches!(self, Self::Local | Self::Untold)
+    }
+
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Loaded,
+        Self::Shared,
+        Self::Local,
+        Self::Store,
+        Self::Stale,
+        Self::Bypass,
+        Self::Untold,
+        Self::Refresh,
+    ];
 }
 
-const SIZE: usize = 40;
+const SIZE: usize = 48;
 
 impl Event {
-    /// Three times or numbers, a version or another number, and a word of small parts.
+    /// Up to five times, versions or other numbers, and a word of small parts.
     fn encode(self) -> [u8; SIZE] {
         let words = match self {
-            Self::Read(Read { called, returned, function, row, source, started, version }) => {
+            Self::Read(Read {
+                called, returned, function, row, source, started, version, ..
+            }) => {
                 let parts = [0, source as u8, function as u8, row, 0, 0, 0, 0];
-                [called, returned, started, version, u64::from_le_bytes(parts)]
+                [called, returned, started, version, 0, u64::from_le_bytes(parts)]
             }
-            Self::Invalidation(Invalidation { called, returned, ok, covers, version }) => {
+            Self::Invalidation(Invalidation { called, returned, ok, covers, version, .. }) => {
                 let row = covers.row.unwrap_or(u8::MAX);
                 let parts = [1, u8::from(ok), 0, row, 0, 0, 0, 0];
                 let functions = u64::from(covers.functions);
-                [called, returned, functions, version, u64::from_le_bytes(parts)]
+                [called, returned, functions, version, 0, u64::from_le_bytes(parts)]
             }
-            Self::Counts(Counts { loads, refused, failures, panics }) => {
-                [loads, refused, failures, panics, 2]
+            Self::Counts(Counts { loads, local, refused, failures, panics }) => {
+                [loads, local, refused, failures, panics, 2]
             }
         };
         let mut bytes = [0; SIZE];
@@ -128,11 +154,12 @@ impl Event {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Self {
+    fn decode(bytes: &[u8], process: u8) -> Self {
         let word = |at: usize| u64::from_le_bytes(bytes[at * 8..][..8].try_into().unwrap());
-        let [kind, first, second, third, ..] = word(4).to_le_bytes();
+        let [kind, first, second, third, ..] = word(5).to_le_bytes();
         match kind {
             0 => Self::Read(Read {
+                process,
                 called: word(0),
                 returned: word(1),
                 started: word(2),
@@ -142,6 +169,7 @@ impl Event {
                 row: third,
             }),
             1 => Self::Invalidation(Invalidation {
+                process,
                 called: word(0),
                 returned: word(1),
                 ok: first == 1,
@@ -153,9 +181,10 @@ impl Event {
             }),
             2 => Self::Counts(Counts {
                 loads: word(0),
-                refused: word(1),
-                failures: word(2),
-                panics: word(3),
+                local: word(1),
+                refused: word(2),
+                failures: word(3),
+                panics: word(4),
             }),
             other => panic!("no event is of kind {other}"),
         }
@@ -178,10 +207,11 @@ impl Log {
         self.0.lock().unwrap().flush().expect("room for the log");
     }
 
-    pub(crate) fn read(path: &Path) -> Vec<Event> {
+    /// What the process of this number has logged.
+    pub(crate) fn read(path: &Path, process: u8) -> Vec<Event> {
         let bytes = fs::read(path).expect("a log");
         assert!(bytes.len().is_multiple_of(SIZE), "{} is cut off", path.display());
-        bytes.chunks_exact(SIZE).map(Event::decode).collect()
+        bytes.chunks_exact(SIZE).map(|event| Event::decode(event, process)).collect()
     }
 }
 
@@ -194,6 +224,7 @@ mod tests {
         let covers = Covers::of(&[Function::Plain, Function::Naive], None);
         let events = [
             Event::Read(Read {
+                process: 3,
                 called: 1,
                 returned: u64::MAX,
                 function: Function::Naive,
@@ -203,6 +234,7 @@ mod tests {
                 version: 4,
             }),
             Event::Invalidation(Invalidation {
+                process: 3,
                 called: 5,
                 returned: 6,
                 ok: true,
@@ -210,13 +242,14 @@ mod tests {
                 version: 7,
             }),
             Event::Invalidation(Invalidation {
+                process: 3,
                 called: 8,
                 returned: 9,
                 ok: false,
                 covers: Covers { row: Some(3), ..covers },
                 version: 10,
             }),
-            Event::Counts(Counts { loads: 1, refused: 2, failures: 3, panics: 4 }),
+            Event::Counts(Counts { loads: 1, local: 2, refused: 3, failures: 4, panics: 5 }),
         ];
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
@@ -225,7 +258,7 @@ mod tests {
             log.write(event);
         }
         log.finish();
-        assert_eq!(Log::read(&path), events);
+        assert_eq!(Log::read(&path, 3), events);
         assert!(covers.contains(Function::Naive, 3) && !covers.contains(Function::Tagged, 3));
     }
 }

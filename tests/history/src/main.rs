@@ -9,6 +9,11 @@
 //!
 //! `--seconds N`, `--seed N` and `--workers N` are the other options. The seed decides what the
 //! processes draw; how they interleave is the machine's.
+//!
+//! With `--local` the functions keep values in memory as well, the processes reach the server over a
+//! network that fails in every way, and what another process has invalidated may be served for the
+//! coherence bound. `--local --no-lease` is the control of that: the link that tells of changes is
+//! trusted without a sign of life, and the promise must be seen broken.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,13 +28,18 @@ mod clock;
 mod control;
 mod coordinator;
 mod database;
+mod disturbances;
 mod functions;
 mod history;
+mod mode;
+mod network;
 mod report;
 mod worker;
 
 use std::process::ExitCode;
 use std::time::Duration;
+
+use mode::Mode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
@@ -41,8 +51,20 @@ fn main() -> ExitCode {
         duration: Duration::from_secs(20),
         seed: fastrand::u64(..1_000_000),
         workers: 6,
+        mode: Mode::Store,
     };
     while let Some(name) = arguments.next() {
+        match name.as_str() {
+            "--local" => {
+                run.mode = Mode::Local;
+                continue;
+            }
+            "--no-lease" if run.mode == Mode::Local => {
+                run.mode = Mode::NoLease;
+                continue;
+            }
+            _ => {}
+        }
         let number = arguments.next().and_then(|text| text.parse::<u64>().ok());
         let Some(number) = number else { panic!("`{name}` wants a number") };
         match name.as_str() {
@@ -50,7 +72,10 @@ fn main() -> ExitCode {
             "--minutes" => run.duration = Duration::from_secs(number * 60),
             "--seed" => run.seed = number,
             "--workers" => run.workers = usize::try_from(number).unwrap(),
-            _ => panic!("no option `{name}`: --seconds, --minutes, --seed, --workers"),
+            _ => panic!(
+                "no option `{name}`: --seconds, --minutes, --seed, --workers, --local, and after \
+                 that --no-lease"
+            ),
         }
     }
     if coordinator::run(&run) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

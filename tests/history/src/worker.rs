@@ -16,6 +16,7 @@ use crate::control::Naive;
 use crate::database::{self, Row};
 use crate::functions::{self, Function, Invalidated};
 use crate::history::{Counts, Covers, Event, Invalidation, Log, ROWS, Read, Source};
+use crate::mode::Mode;
 
 /// The first argument of a process that is to be a worker.
 pub(crate) const ARGUMENT: &str = "worker";
@@ -28,6 +29,7 @@ pub(crate) struct Task {
     pub(crate) database: String,
     pub(crate) log: PathBuf,
     pub(crate) seed: u64,
+    pub(crate) mode: Mode,
     /// When it ends, by [`clock::now`].
     pub(crate) until: u64,
 }
@@ -36,17 +38,20 @@ impl Task {
     pub(crate) fn arguments(&self) -> Vec<String> {
         let log = self.log.to_str().expect("a UTF-8 path").to_owned();
         let (seed, until) = (self.seed.to_string(), self.until.to_string());
-        vec![ARGUMENT.to_owned(), self.cache.clone(), self.database.clone(), log, seed, until]
+        let (cache, database) = (self.cache.clone(), self.database.clone());
+        let mode = self.mode.argument().to_owned();
+        vec![ARGUMENT.to_owned(), cache, database, log, seed, mode, until]
     }
 
     /// From what follows the first.
     pub(crate) fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Self {
-        let mut next = || arguments.next().expect("five arguments");
+        let mut next = || arguments.next().expect("six arguments");
         Self {
             cache: next(),
             database: next(),
             log: next().into(),
             seed: next().parse().expect("a number"),
+            mode: Mode::from_argument(&next()),
             until: next().parse().expect("a number"),
         }
     }
@@ -76,13 +81,22 @@ async fn work(task: Task) {
     let mut random = fastrand::Rng::with_seed(task.seed);
     database::connect(&task.database).await;
     let lease = Duration::from_millis(random.u64(15..=100));
-    let cache = Cache::builder().url(&task.cache).lease(lease).build().await;
+    let mut builder = Cache::builder().url(&task.cache).lease(lease);
+    if let Some(bound) = task.mode.coherence_bound() {
+        builder = builder.coherence_bound(bound);
+    }
+    if let Some(deadline) = task.mode.lookup_deadline() {
+        builder = builder.lookup_deadline(deadline);
+    }
+    let cache = builder.build().await;
     cache.and_then(|cache| cache.install()).expect("a cache");
     let log = Arc::new(Log::create(&task.log));
     let mut callers = JoinSet::new();
     for _ in 0..CALLERS {
         let caller = Caller {
             random: random.fork(),
+            functions: Function::called(task.mode.is_local()),
+            changes: task.mode.changes(),
             naive: Naive::new(&task.cache),
             log: Arc::clone(&log),
             failures: 0,
@@ -93,14 +107,17 @@ async fn work(task: Task) {
     // What goes on in the background may still panic.
     global().shutdown().await;
     let stats = global().stats().total;
-    let (loads, refused) = (stats.loads, stats.writes_refused);
+    let (loads, local, refused) = (stats.loads, stats.hits_local, stats.writes_refused);
     let panics = PANICS.load(Ordering::Relaxed);
-    log.write(Event::Counts(Counts { loads, refused, failures, panics }));
+    log.write(Event::Counts(Counts { loads, local, refused, failures, panics }));
     log.finish();
 }
 
 struct Caller {
     random: fastrand::Rng,
+    functions: Vec<Function>,
+    /// Of a hundred calls.
+    changes: u8,
     naive: Naive,
     log: Arc<Log>,
     failures: u64,
@@ -109,11 +126,11 @@ struct Caller {
 impl Caller {
     async fn run(mut self, until: u64) -> u64 {
         while clock::now() < until {
-            let function = Function::ALL[self.random.usize(..Function::ALL.len())];
+            let function = self.functions[self.random.usize(..self.functions.len())];
             // Of two draws the lower: some rows are asked for much more often than others.
             let row = self.random.u8(..ROWS).min(self.random.u8(..ROWS));
             match self.random.u8(..100) {
-                0..6 => self.change(function, row).await,
+                drawn if drawn < self.changes => self.change(function, row).await,
                 6..8 if function != Function::Naive => self.refresh(function, row).await,
                 _ => self.read(function, row).await,
             }
@@ -151,7 +168,7 @@ impl Caller {
             return;
         };
         assert_eq!(row, asked, "{function:?} yields another row's value");
-        let read = Read { called, returned, function, row, source, started, version };
+        let read = Read { process: 0, called, returned, function, row, source, started, version };
         self.log.write(Event::Read(read));
     }
 
@@ -166,7 +183,7 @@ impl Caller {
             _ => functions::change(function, row).await,
         };
         let returned = clock::now();
-        let invalidation = Invalidation { called, returned, ok, covers, version };
+        let invalidation = Invalidation { process: 0, called, returned, ok, covers, version };
         self.log.write(Event::Invalidation(invalidation));
     }
 }

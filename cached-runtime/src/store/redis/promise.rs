@@ -31,9 +31,12 @@ impl RedisStore {
     }
 
     /// SCAN and UNLINK, never KEYS. SCAN returns each key that is there from its beginning to
-    /// its end, so what stood when this was called is gone when it returns.
+    /// its end, so what stood when this was called is gone when it returns. A server that is no
+    /// primary any more walks as well, over what it has; so the last word is always an UNLINK, which
+    /// it refuses, be it of nothing.
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
         let pattern = self.inner.layout.entry(pattern, false);
+        let nothing = self.inner.layout.beside("");
         let (mut cursor, mut removed) = (b"0".to_vec(), 0);
         let mut scanning = self.serial();
         loop {
@@ -41,9 +44,16 @@ impl RedisStore {
             scan.arg("SCAN").arg(&cursor[..]).arg("MATCH").arg(pattern);
             scan.arg("COUNT").arg(SCAN_COUNT);
             let (next, keys) = self.promise(&scan, scanned).await?;
-            if !keys.is_empty() {
+            let last = next == b"0";
+            if last || !keys.is_empty() {
                 let mut unlink = Cmd::new();
-                unlink.arg("UNLINK").arg(keys);
+                unlink.arg("UNLINK");
+                // What is beside no entry is nothing.
+                if keys.is_empty() {
+                    unlink.arg(nothing)
+                } else {
+                    unlink.arg(keys)
+                };
                 removed += self.promise(&unlink, |reply| count(&reply)).await?;
             }
             // A cursor means something to the server that gave it only: after a reconnection, which
@@ -53,7 +63,7 @@ impl RedisStore {
                 (scanning, cursor) = (serial, b"0".to_vec());
                 continue;
             }
-            if next == b"0" {
+            if last {
                 return Ok(removed);
             }
             cursor = next;

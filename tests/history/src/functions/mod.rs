@@ -7,6 +7,8 @@ use crate::database::{Row, load, load_blocking, write};
 use crate::history::{Covers, Source};
 use crate::{clock, database};
 
+mod local;
+
 /// What is read and invalidated, the control included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -25,11 +27,18 @@ pub(crate) enum Function {
     Whole,
     Swept,
     Blocking,
+    Near,
+    Briefly,
+    NearTagged,
+    NearStale,
+    ByReference,
+    NearFallible,
+    NearBlocking,
     Naive,
 }
 
 impl Function {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Plain,
         Self::Tagged,
         Self::Stale,
@@ -44,8 +53,35 @@ impl Function {
         Self::Whole,
         Self::Swept,
         Self::Blocking,
+        Self::Near,
+        Self::Briefly,
+        Self::NearTagged,
+        Self::NearStale,
+        Self::ByReference,
+        Self::NearFallible,
+        Self::NearBlocking,
         Self::Naive,
     ];
+
+    /// What a run calls: the functions whose values are in the store alone, or those that keep
+    /// them in memory as well; and the control.
+    pub(crate) fn called(local: bool) -> Vec<Self> {
+        let called = |function: &Self| *function == Self::Naive || function.is_local() == local;
+        Self::ALL.into_iter().filter(called).collect()
+    }
+
+    fn is_local(self) -> bool {
+        matches!(
+            self,
+            Self::Near
+                | Self::Briefly
+                | Self::NearTagged
+                | Self::NearStale
+                | Self::ByReference
+                | Self::NearFallible
+                | Self::NearBlocking
+        )
+    }
 
     /// Those whose entries carry the tag `row:{row}`.
     const TAGGED: [Self; 4] = [Self::Tagged, Self::StaleTagged, Self::Impatient, Self::Blocking];
@@ -175,6 +211,7 @@ pub(crate) async fn read(function: Function, row: u8) -> Yielded {
         Function::Swept => infallible(swept::fetch(row).await),
         Function::Blocking => infallible(off_the_runtime(move || blocking::fetch(row)).await),
         Function::Naive => unreachable!("the control is read by itself"),
+        local => local::read(local, row).await,
     }
 }
 
@@ -196,6 +233,7 @@ pub(crate) async fn refresh(function: Function, row: u8) -> Yielded {
         Function::Swept => swept::refresh(row).await,
         Function::Blocking => off_the_runtime(move || blocking::refresh(row)).await,
         Function::Naive => unreachable!("the control has no such verb"),
+        local => return local::refresh(local, row).await,
     };
     Some((row, Source::Refresh))
 }
@@ -211,6 +249,9 @@ pub(crate) struct Invalidated {
 
 /// Writes the row, then invalidates what a function made of it: by one of the ways there are.
 pub(crate) async fn change(function: Function, row: u8) -> Invalidated {
+    if function.is_local() {
+        return local::change(function, row).await;
+    }
     let by_attribute = [Function::Plain, Function::Stale, Function::InProcess];
     if by_attribute.contains(&function) && fastrand::bool() {
         return change_by_attribute(row, &by_attribute).await;
@@ -240,7 +281,7 @@ pub(crate) async fn change(function: Function, row: u8) -> Invalidated {
         Function::Whole => whole::invalidate(row).await,
         Function::Swept => swept::invalidate(row).await,
         Function::Blocking => off_the_runtime(move || blocking::invalidate(row)).await,
-        Function::Naive => unreachable!("the control invalidates by itself"),
+        other => unreachable!("{other:?} is invalidated elsewhere"),
     };
     let covers = Covers::of(&[function], (!all).then_some(row));
     Invalidated { called, ok: done.is_ok(), covers, version }
@@ -271,6 +312,7 @@ fn source(source: cached_runtime::Source) -> Source {
     match source {
         cached_runtime::Source::Loaded => Source::Loaded,
         cached_runtime::Source::Shared => Source::Shared,
+        cached_runtime::Source::Local => Source::Local,
         cached_runtime::Source::Store => Source::Store,
         cached_runtime::Source::Stale => Source::Stale,
         cached_runtime::Source::Bypass => Source::Bypass,
