@@ -101,6 +101,7 @@ fn each_example_is_tested() {
             "batch",
             "blocking",
             "cache_aside",
+            "local",
             "quickstart",
             "stale",
             "stampede",
@@ -166,6 +167,18 @@ fn cache_aside() {
     used(&server, "example-cache-aside:rate:EUR:GBP");
     let ttl = server.int(&["PTTL", "example-cache-aside:rate:EUR:GBP"]);
     assert!((200_000..=300_000).contains(&ttl), "{ttl} ms are not five minutes with jitter");
+}
+
+#[test]
+fn local() {
+    let server = run_everywhere("local", |output| {
+        assert!(output.contains("dark in Local"), "{output}");
+        line(output, "100,000 more calls");
+        assert!(line(output, "after the other's").contains("revision 2"), "{output}");
+        assert!(line(output, "in memory").contains("coherent: true"), "{output}");
+        assert_eq!(output.matches("(the database is asked").count(), 2, "{output}");
+    });
+    used(&server, "cache:local.settings:7");
 }
 
 #[test]
