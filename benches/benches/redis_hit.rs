@@ -13,33 +13,14 @@
 
 use std::time::{Duration, Instant};
 
+use cached_benches::user::{User, user};
 use cached_benches::{Sample, Stretch, median};
 use cached_runtime::{Cache, cache_result};
 use cached_tests::RedisServer;
 use redis::aio::MultiplexedConnection;
-use serde::{Deserialize, Serialize};
 
 const ROUNDS: usize = 7;
 const KEYS: u64 = 1_000;
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct User {
-    id: u64,
-    name: String,
-    email: String,
-    role: String,
-    tags: Vec<String>,
-}
-
-fn user(id: u64) -> User {
-    User {
-        id,
-        name: format!("User number {id}"),
-        email: format!("user{id}@example.com"),
-        role: "administrator".to_owned(),
-        tags: ["rust", "cache", "redis", "backend"].map(str::to_owned).to_vec(),
-    }
-}
 
 #[cache_result(ttl = "1h")]
 async fn get_user(id: u64) -> Result<User, redis::RedisError> {

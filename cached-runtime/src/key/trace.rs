@@ -14,8 +14,8 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-/// Room for a text of 40 bytes, or two or three numbers.
-const WORDS: usize = 6;
+/// Room for a text of 56 bytes, or for four numbers.
+const WORDS: usize = 8;
 /// An odd number without a pattern (the golden ratio in 64 bits).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -294,14 +294,14 @@ impl Serializer for &mut Trace {
 }
 
 macro_rules! elements {
-    ($($of:ident: $method:ident;)*) => {$(
+    ($($of:ident: $($method:ident),+;)*) => {$(
         impl $of for &mut Trace {
             type Ok = ();
             type Error = Full;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Full> {
+            $(fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Full> {
                 value.serialize(&mut **self)
-            }
+            })+
 
             fn end(self) -> Result<(), Full> {
                 Trace::end(self)
@@ -315,23 +315,7 @@ elements! {
     SerializeTuple: serialize_element;
     SerializeTupleStruct: serialize_field;
     SerializeTupleVariant: serialize_field;
-}
-
-impl SerializeMap for &mut Trace {
-    type Ok = ();
-    type Error = Full;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Full> {
-        key.serialize(&mut **self)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Full> {
-        value.serialize(&mut **self)
-    }
-
-    fn end(self) -> Result<(), Full> {
-        Trace::end(self)
-    }
+    SerializeMap: serialize_key, serialize_value;
 }
 
 macro_rules! fields {
@@ -357,3 +341,87 @@ macro_rules! fields {
 }
 
 fields!(SerializeStruct, SerializeStructVariant);
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde::Serialize;
+
+    use super::Trace;
+    use crate::key::KeyBuilder;
+
+    fn trace<T: Serialize>(value: &T) -> Trace {
+        let mut trace = Trace::new();
+        trace.add(value);
+        trace
+    }
+
+    /// Whether both are told by traces to be the same call.
+    fn same<T: Serialize, U: Serialize>(a: &T, b: &U) -> bool {
+        let (a, b) = (trace(a), trace(b));
+        a.is_whole() && b.is_whole() && a.same(&b)
+    }
+
+    #[derive(Serialize)]
+    enum Shape {
+        Unit,
+        Other,
+        New(u8),
+        Tuple(u8, u8),
+        Struct { a: u8 },
+    }
+
+    #[test]
+    fn what_differs_has_another_trace() {
+        let differ: [bool; 14] = [
+            same(&1_u8, &2_u8),
+            same(&1_u8, &1_i8),
+            same(&"1", &1_u8),
+            same(&"a\0", &"a"),
+            same(&"", &None::<u8>),
+            same(&Some(1_u8), &1_u8),
+            same(&Some(None::<u8>), &None::<Option<u8>>),
+            same(&("a", "b"), &("ab", "")),
+            same(&0.0_f64, &-0.0_f64),
+            same(&1.0_f32, &1.0_f64),
+            same(&Shape::Unit, &Shape::Other),
+            same(&Shape::New(1), &Shape::Struct { a: 1 }),
+            same(&Shape::Tuple(1, 2), &Shape::Tuple(2, 1)),
+            same(&vec![1_u8, 2], &(1_u8, 2_u8)),
+        ];
+        assert_eq!(differ, [false; 14]);
+    }
+
+    #[test]
+    fn what_is_the_same_has_the_same_trace_while_it_fits() {
+        assert!(same(&("user", 7_u64), &("user", 7_u64)));
+        assert!(same(&Shape::New(1), &Shape::New(1)));
+        assert!(same(&BTreeMap::from([(1_u8, 2_u8)]), &BTreeMap::from([(1_u8, 2_u8)])));
+        assert!(trace(&"x".repeat(56)).is_whole());
+        assert!(!trace(&"x".repeat(57)).is_whole());
+        assert!(!trace(&[[[0_u8; 3]; 3]; 3]).is_whole());
+    }
+
+    fn key<T: Serialize>(value: &T) -> (String, u64) {
+        let mut key = KeyBuilder::new("f");
+        key.segment(value);
+        let key = key.finish().unwrap();
+        (key.as_str().to_owned(), key.fingerprint())
+    }
+
+    /// Few values, so that the same come together.
+    fn arguments() -> impl Strategy<Value = (Option<u8>, String)> {
+        (prop::option::of(0..2_u8), "[a\0]{0,2}")
+    }
+
+    proptest! {
+        /// The rule that a thread's front rests on, and that it is of use.
+        #[test]
+        fn one_trace_is_one_key(a in arguments(), b in arguments()) {
+            prop_assert_eq!(same(&a, &b), key(&a) == key(&b));
+            prop_assert_eq!(same(&a, &b), a == b);
+        }
+    }
+}
