@@ -209,9 +209,9 @@ fn disturb_wire(mut random: fastrand::Rng, proxy: &Proxy, until: u64) -> Disturb
         done.add(what, 1);
         if !matches!(harm, Harm::Cut | Harm::HalfClose) {
             wait(until, random.u64(200..2_000));
-            if matches!(harm, Harm::BlackHole) {
-                // No connection goes on without a part of what was sent on it: an answer would be
-                // taken for another's. The link is spared: it must see to that by itself.
+            if matches!(harm, Harm::BlackHole | Harm::BlackHoleOfLink) {
+                // No connection goes on without a part of what was sent on it, as no TCP stream does:
+                // an answer would be taken for another's, a change never be told.
                 proxy.cut();
             }
             proxy.set(Wire::Pass);
