@@ -18,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// In no key that the library makes, and gone after a millisecond. Below the namespace like every
 /// entry, so that a user's permissions are those of a lookup.
-const KEY: &str = "#probe";
+pub(super) const KEY: &str = "#probe";
 
 /// What must be done before the store is asked again.
 pub(crate) trait Errands: Send + Sync {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Value};
 
 use super::scripts::send;
-use super::{Patience, RedisStore};
+use super::{Patience, RedisStore, probe};
 use crate::fault::Fault;
 use crate::store::Failure;
 
@@ -36,7 +36,7 @@ impl RedisStore {
     /// it refuses, be it of nothing.
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
         let pattern = self.inner.layout.entry(pattern, false);
-        let nothing = self.inner.layout.beside("");
+        let nothing = self.inner.layout.entry(probe::KEY, false);
         let (mut cursor, mut removed) = (b"0".to_vec(), 0);
         let mut scanning = self.serial();
         loop {
@@ -48,7 +48,7 @@ impl RedisStore {
             if last || !keys.is_empty() {
                 let mut unlink = Cmd::new();
                 unlink.arg("UNLINK");
-                // What is beside no entry is nothing.
+                // A key that the library makes for itself, and that never holds anything.
                 if keys.is_empty() {
                     unlink.arg(nothing)
                 } else {
