@@ -71,8 +71,9 @@ impl Actor {
         self.write(context)?;
         loop {
             if self.tell()? {
+                // What else is here already is not late, however long this process stood still.
                 context.waker().wake_by_ref();
-                break;
+                return Poll::Pending;
             }
             let into = self.input.space();
             match self.socket.poll_read(context, into)? {

@@ -5,12 +5,13 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use futures_util::future::select_ok;
 use redis::io::tcp::socket2::SockRef;
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisError};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use tokio::net::{TcpStream, lookup_host};
 
 use super::parser::{Replies, Stop, nonsense};
 
@@ -30,7 +31,14 @@ pub(in crate::store::redis) async fn connect(
 ) -> Result<Option<(Socket, ConnectionAddr)>, RedisError> {
     let connected = match info.addr() {
         ConnectionAddr::Tcp(host, port) => {
-            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            // All at once, as the redis crate does: one address may be a black hole.
+            let addresses = lookup_host((host.as_str(), *port)).await?;
+            let attempts = addresses.map(|address| Box::pin(TcpStream::connect(address)));
+            let attempts: Vec<_> = attempts.collect();
+            if attempts.is_empty() {
+                return Err(io::Error::from(io::ErrorKind::NotFound).into());
+            }
+            let (stream, _) = select_ok(attempts).await?;
             stream.set_nodelay(info.tcp_settings().nodelay())?;
             if let Some(keepalive) = info.tcp_settings().keepalive() {
                 SockRef::from(&stream).set_tcp_keepalive(keepalive)?;
