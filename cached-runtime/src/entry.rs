@@ -273,6 +273,12 @@ pub(crate) fn decode<'a>(
     })
 }
 
+/// How long a value is that was read, its payload decompressed.
+pub(crate) fn decoded_len(bytes: &[u8]) -> usize {
+    let raw = bytes.get(..HEADER_LEN).map_or(0, |header| u32_at(header, 72) as usize);
+    bytes.len().max(raw.saturating_add(HEADER_LEN))
+}
+
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let mut number = [0; 8];
     number.copy_from_slice(&bytes[at..at + 8]);

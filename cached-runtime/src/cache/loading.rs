@@ -159,7 +159,7 @@ pub(super) struct Committing {
     lease: Option<Lease>,
     leader: Option<Leader<Fill, Shared>>,
     shared: Option<Arc<Vec<u8>>>,
-    writing: Option<Writing>,
+    writing: Writing,
 }
 
 impl Committing {

@@ -39,7 +39,6 @@ pub use global::{Scoped, global, scope, scope_sync};
 pub use health::{Health, HealthState, LocalHealth};
 pub(crate) use invalidate::not_invalidated;
 pub(crate) use loading::{Fill, Loading};
-pub(crate) use tier::Writing;
 pub(crate) use write::Unwritten;
 
 use self::background::Background;

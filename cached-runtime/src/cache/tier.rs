@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Cache;
 use super::queue::Item;
 use crate::clock::Moment;
-use crate::io::Task;
+use crate::io::{self, Task};
 use crate::local::Local;
 use crate::stats::LocalStats;
 use crate::store::{Store, Watched};
@@ -54,10 +54,16 @@ impl Cache {
 
     /// An entry is about to be written by this process, and will have been when what this returns is
     /// dropped.
-    pub(crate) fn writing(&self, key: &str) -> Option<Writing> {
-        let local = Arc::clone(self.inner.local.get()?.as_ref()?);
-        local.changed(key);
-        Some(Writing { local, key: key.to_owned() })
+    pub(crate) fn writing(&self, key: &str) -> Writing {
+        self.touches(key);
+        // A tier that is opened meanwhile must hear of the end as well.
+        Writing { cache: self.clone(), key: key.to_owned() }
+    }
+
+    fn touches(&self, key: &str) {
+        if let Some(local) = self.local_in_use() {
+            drop(local.changed(key));
+        }
     }
 
     /// What these are about is about to be removed by this process, or was.
@@ -65,7 +71,7 @@ impl Cache {
         let Some(local) = self.local_in_use() else { return };
         for item in items {
             match item {
-                Item::Key(key) => local.changed(key),
+                Item::Key(key) => drop(local.changed(key)),
                 Item::Tag(tag) => local.tag_changed(tag),
                 Item::Pattern(_) => local.flush(),
             }
@@ -75,27 +81,27 @@ impl Cache {
 
 /// A write under way, of which the local tier hears at its beginning and at its end.
 pub(crate) struct Writing {
-    local: Arc<Local>,
+    cache: Cache,
     key: String,
 }
 
 impl Writing {
     /// The write, with its end.
-    pub(crate) fn until<T: Send + 'static>(writing: Option<Self>, task: Task<T>) -> Task<T> {
-        match (writing, task) {
-            (Some(writing), Task::Pending(write)) => Task::pending(async move {
+    pub(crate) fn until<T: Send + 'static>(self, task: Task<T>) -> Task<T> {
+        match task {
+            Task::Pending(write) => Task::pending(async move {
                 let outcome = write.await;
-                drop(writing);
+                drop(self);
                 outcome
             }),
-            (_, task) => task,
+            ready @ Task::Ready(_) => ready,
         }
     }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        self.local.changed(&self.key);
+        self.cache.touches(&self.key);
     }
 }
 
@@ -105,7 +111,11 @@ impl Watched for Local {
     }
 
     fn changed(&self, key: &str) {
-        Self::changed(self, key);
+        let Some(removed) = Self::changed(self, key) else { return };
+        // It is a user's value: what its `Drop` does, and how long, is not for the I/O thread.
+        if let Ok(io) = io::handle() {
+            io.spawn_blocking(move || drop(removed));
+        }
     }
 
     fn tag_changed(&self, tag: &str) {

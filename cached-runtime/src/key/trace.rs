@@ -202,6 +202,11 @@ impl Serializer for &mut Trace {
         self.bytes(Tag::Bytes, v)
     }
 
+    /// Serde's own version allocates, and panics where `Display` fails.
+    fn collect_str<T: fmt::Display + ?Sized>(self, _: &T) -> Result<(), Full> {
+        Err(Full)
+    }
+
     fn serialize_none(self) -> Result<(), Full> {
         self.push(u64::from(Tag::None as u8))
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Loader, Origin};
 use crate::cache::Cache;
+use crate::entry;
 use crate::fetched::Source;
 use crate::function::Function;
 use crate::key::{Key, Trace};
@@ -18,9 +19,10 @@ pub(crate) fn nearest<R: ShapeOf<N>, const N: u8>(
     cache: &Cache,
     function: &'static Function,
     trace: &Trace,
-    give: impl Fn(&Kept) -> Option<R::Value>,
+    keeper: &Keeper<R::Value>,
 ) -> Option<R> {
-    cache.local()?.nearest(function, trace, |slot| given(slot, give))
+    let local = cache.local()?;
+    local.nearest(function, trace, keeper.ttl, |slot| given(slot, keeper.give))
 }
 
 /// A value that is kept, for one caller.
@@ -57,7 +59,7 @@ impl<V> Nearby<'_, V> {
             return None;
         }
         let owner = Owner { function: function.fingerprint, arguments };
-        let wanted = Wanted { owner, key, tags, function, trace };
+        let wanted = Wanted { owner, key, tags, function, trace, ttl: keeper.ttl };
         let give = |slot: &Slot, age| {
             let origin = Origin { source: Source::Local, age };
             Some((given(slot, keeper.give)?, origin))
@@ -104,7 +106,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let read = Read {
             owner: self.owner(key),
             kept,
-            bytes: bytes.len(),
+            bytes: entry::decoded_len(bytes),
             good_for: keeper.ttl.map_or(good_for, |ttl| ttl.min(good_for)),
             age: origin.age,
         };

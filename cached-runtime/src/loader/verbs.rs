@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ending::Terms;
 use super::{Loader, Serving};
-use crate::cache::{Call, Fill, Loading, Unwritten, Writing, not_invalidated};
+use crate::cache::{Call, Fill, Loading, Unwritten, not_invalidated};
 use crate::entry::{self, Content};
 use crate::error::Error;
 use crate::fault::Fault;
@@ -55,7 +55,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         if self.tags.is_empty() {
             let value = Value { bytes, life };
             let put = self.cache.store().put(key.as_str(), Arc::default(), value);
-            return Ok(Writing::until(writing, put));
+            return Ok(writing.until(put));
         }
         let (cache, key, tags) = (self.cache.clone(), key.clone(), self.tags.clone());
         let put = Task::pending(async move {
@@ -64,7 +64,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             entry::set_versions(&mut bytes, &versions);
             cache.store().put(key.as_str(), tags, Value { bytes, life }).wait().await
         });
-        Ok(Writing::until(writing, put))
+        Ok(writing.until(put))
     }
 
     pub(crate) fn forget(&self, key: &Key) -> Task<()> {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use quick_cache::sync::{Cache as Engine, DefaultLifecycle};
-use quick_cache::{Equivalent, Weighter};
+use quick_cache::sync::Cache as Engine;
+use quick_cache::{Equivalent, Lifecycle, Weighter};
 
 use self::front::Asked;
 use self::slot::{Parts, Tag};
@@ -48,7 +48,7 @@ const TAG_STAMPS: u32 = 12;
 pub(crate) struct Local {
     /// Tells tiers apart.
     id: u64,
-    engine: Engine<Named, Arc<Slot>, ByWeight, Hashed, DefaultLifecycle<Named, Arc<Slot>>>,
+    engine: Engine<Named, Arc<Slot>, ByWeight, Hashed, Evicted>,
     capacity: u64,
     /// Keyed by chance, so that nobody can choose keys that meet in the map.
     seed: RandomState,
@@ -98,6 +98,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) tags: &'a [String],
     pub(crate) function: &'static Function,
     pub(crate) trace: &'a Trace,
+    /// How long ago it may have been kept at most.
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl Local {
@@ -116,10 +118,9 @@ impl Local {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let items = (capacity / USUAL).clamp(64, 1 << 20);
         let capacity = u64::try_from(capacity).unwrap_or(u64::MAX);
-        let lifecycle = DefaultLifecycle::default();
         Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
-            engine: Engine::with(items, capacity, ByWeight, Hashed, lifecycle),
+            engine: Engine::with(items, capacity, ByWeight, Hashed, Evicted),
             capacity,
             seed: RandomState::new(),
             keys: Stamps::new(KEY_STAMPS),
@@ -136,11 +137,12 @@ impl Local {
         &self,
         function: &'static Function,
         trace: &Trace,
+        ttl: Option<Duration>,
         give: impl FnOnce(&Slot) -> Option<T>,
     ) -> Option<T> {
         let asked = Asked { tier: self.id, function, trace };
         let serve =
-            |slot: &Slot| if self.is_good(slot, self.clock.now()) { give(slot) } else { None };
+            |slot: &Slot| if self.is_good(slot, ttl, self.clock.now()) { give(slot) } else { None };
         front::look(&asked, |hash| self.keys.of(hash), serve, |slot| self.hear(slot))
     }
 
@@ -151,13 +153,13 @@ impl Local {
         counters: impl FnOnce() -> Arc<Counters>,
         give: impl FnOnce(&Slot, Option<Duration>) -> Option<T>,
     ) -> Option<T> {
-        let Wanted { owner, key, tags, function, trace } = wanted;
+        let Wanted { owner, key, tags, function, trace, ttl } = wanted;
         let hash = self.seed.hash_one(key);
         let stamp = self.keys.of(hash);
         let slot = self.engine.get(&Query { hash, text: key })?;
         let now = self.clock.now();
         let ours = slot.owner == owner && slot.is_confirmed() && self.has_tags(&slot, tags);
-        if !ours || !self.is_good(&slot, now) {
+        if !ours || !self.is_good(&slot, ttl, now) {
             return None;
         }
         let given = give(&slot, slot.age(now))?;
@@ -216,12 +218,14 @@ impl Local {
         }
     }
 
-    /// The value under a key, or the right to fill it, changes or has changed.
-    pub(crate) fn changed(&self, key: &str) {
+    /// The value under a key, or the right to fill it, changes or has changed. What was kept is for
+    /// the caller to drop: it may be a user's value.
+    pub(crate) fn changed(&self, key: &str) -> Option<Arc<Slot>> {
         let hash = self.seed.hash_one(key);
         self.keys.bump(hash);
-        self.engine.remove(&Query { hash, text: key });
+        let removed = self.engine.remove(&Query { hash, text: key });
         self.keys.bump(hash);
+        removed.map(|(_, slot)| slot)
     }
 
     /// The version of a tag changes or has changed.
@@ -267,10 +271,12 @@ impl Local {
         self.capacity
     }
 
-    /// Whether nothing can have happened to a slot that was found by its key.
+    /// Whether nothing can have happened to a slot that was found by its key, and it is not too old
+    /// for who asks: another may have kept it for longer.
     #[inline]
-    fn is_good(&self, slot: &Slot, now: Moment) -> bool {
+    fn is_good(&self, slot: &Slot, ttl: Option<Duration>, now: Moment) -> bool {
         now < slot.deadline
+            && ttl.is_none_or(|ttl| now < slot.since.after(ttl))
             && now < self.coherence.until()
             && self.coherence.is_of(slot.epoch)
             && slot.tags.iter().all(|tag| tag.stamp == self.tags.of(tag.hash))
@@ -372,6 +378,19 @@ impl Hasher for Brought {
         for byte in bytes {
             self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
         }
+    }
+}
+
+/// What is driven out is dropped when the map's lock is free again: it is a user's value, whose
+/// `Drop` may do as it likes.
+#[derive(Clone)]
+struct Evicted;
+
+impl Lifecycle<Named, Arc<Slot>> for Evicted {
+    type RequestState = Vec<Arc<Slot>>;
+
+    fn on_evict(&self, evicted: &mut Self::RequestState, _: Named, slot: Arc<Slot>) {
+        evicted.push(slot);
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct Slot {
     pub(super) deadline: Moment,
     pub(super) tags: Box<[Tag]>,
     /// When it was put here, and how old it was then.
-    since: Moment,
+    pub(super) since: Moment,
     age: Option<Duration>,
     /// Of the function that put it here.
     pub(super) counters: Arc<Counters>,

@@ -46,8 +46,8 @@ fn find<T>(
     let mut trace = Trace::new();
     trace.add(key);
     trace.add(&tags.iter().fold(owner.function, |all, tag| all * 31 + tag.len() as u64));
-    let wanted = Wanted { owner, key, tags, function: function(), trace: &trace };
-    let nearest = local.nearest(function(), &trace, |slot| give(slot, None));
+    let wanted = Wanted { owner, key, tags, function: function(), trace: &trace, ttl: None };
+    let nearest = local.nearest(function(), &trace, None, |slot| give(slot, None));
     nearest.or_else(|| local.nearby(wanted, Arc::default, give))
 }
 
@@ -114,7 +114,7 @@ fn a_change_removes_what_is_kept_in_every_thread() {
 #[test]
 fn what_changed_since_the_ticket_is_not_kept() {
     let local = alone();
-    let changes: [fn(&Local); 3] = [|l| l.changed("f:1"), Local::flush, Local::lost];
+    let changes: [fn(&Local); 3] = [|l| drop(l.changed("f:1")), Local::flush, Local::lost];
     for (at, change) in changes.into_iter().enumerate() {
         let ticket = local.ticket("f:1", &[]).unwrap();
         change(&local);
@@ -290,4 +290,56 @@ fn no_schedule_brings_back_what_was_changed() {
     };
     assert_eq!(stale(true), 0);
     assert!(stale(false) > 0, "the control finds nothing");
+}
+
+/// More values than two are driven out at once, and each looks into the tier as it goes.
+#[test]
+fn values_that_use_the_tier_when_they_are_driven_out() {
+    struct Nosy(Arc<Local>);
+    impl Drop for Nosy {
+        fn drop(&mut self) {
+            for n in 0..8 {
+                drop(self.0.changed(&n.to_string()));
+            }
+        }
+    }
+    let local = Arc::new(Local::alone(64 << 10, Clock::manual()));
+    let keep = |key: &str, bytes: usize| {
+        let ticket = local.ticket(key, &[]).unwrap();
+        let kept: Option<Kept> = Some(Arc::new(Nosy(Arc::clone(&local))));
+        let read = Read { kept, bytes, ..read(entry(key), "", HOUR) };
+        local.keep(ticket, key, read, Arc::default());
+    };
+    for round in 0..50 {
+        for n in 0..400 {
+            keep(&format!("small:{round}:{n}"), 1);
+        }
+        for n in 0..4 {
+            keep(&format!("large:{round}:{n}"), 8 << 10);
+        }
+    }
+    assert!(local.bytes() <= local.capacity());
+}
+
+#[test]
+fn a_shorter_ttl_is_kept_by_who_asks_whoever_kept_the_value() {
+    let clock = Clock::manual();
+    let local = Local::alone(1 << 20, clock.clone());
+    fill(&local, entry("f:1"), "one");
+    let found = |ttl: Option<Duration>| {
+        let mut trace = Trace::new();
+        trace.add("f:1");
+        let Entry { key, owner, tags } = entry("f:1");
+        let wanted = Wanted { owner, key, tags, function: function(), trace: &trace, ttl };
+        let some = |_: &Slot| Some(());
+        local
+            .nearest(function(), &trace, ttl, some)
+            .or_else(|| local.nearby(wanted, Arc::default, |slot, _| some(slot)))
+            .is_some()
+    };
+    clock.advance(Duration::from_secs(5));
+    for _ in 0..2 {
+        assert!(found(None) && found(Some(Duration::from_secs(6))));
+        assert!(!found(Some(Duration::from_secs(4))));
+    }
 }

@@ -120,6 +120,6 @@ impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
         if forced::is_noted(function.site()) {
             return None;
         }
-        nearest::<R, N>(&self.cache, function, &self.trace, self.keeper.give)
+        nearest::<R, N>(&self.cache, function, &self.trace, &self.keeper)
     }
 }
