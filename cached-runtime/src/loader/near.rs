@@ -58,7 +58,7 @@ impl<V> Nearby<'_, V> {
         if function.name_taken {
             return None;
         }
-        let owner = Owner { function: function.fingerprint, arguments };
+        let owner = owner(function, arguments);
         let wanted = Wanted { owner, key, tags, function, trace, ttl: keeper.ttl };
         let give = |slot: &Slot, age| {
             let origin = Origin { source: Source::Local, age };
@@ -104,7 +104,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             Opened::Failed(_) => return R::close(opened),
         };
         let read = Read {
-            owner: self.owner(key),
+            owner: owner(self.function, key.fingerprint()),
             kept,
             bytes: entry::decoded_len(bytes),
             good_for: keeper.ttl.map_or(good_for, |ttl| ttl.min(good_for)),
@@ -113,8 +113,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         local.keep(ticket, key.as_str(), read, self.cache.counters_of(self.function));
         R::close(opened)
     }
+}
 
-    fn owner(&self, key: &Key) -> Owner {
-        Owner { function: self.function.fingerprint, arguments: key.fingerprint() }
-    }
+fn owner(function: &Function, arguments: u64) -> Owner {
+    Owner { function: function.fingerprint, arguments }
 }

@@ -45,7 +45,6 @@ struct Place {
     lane: Arc<Lane>,
 }
 
-#[derive(Default)]
 struct Front {
     places: Vec<Option<Place>>,
     /// How many came to the place of another, since there are as many places.

@@ -12,14 +12,14 @@
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache as Engine;
 use quick_cache::{Equivalent, Lifecycle, Weighter};
 
 use self::front::Asked;
-use self::slot::{Parts, Tag};
+use self::slot::Tag;
 use self::stamps::Stamps;
 use crate::clock::{Clock, Moment};
 use crate::function::Function;
@@ -196,7 +196,7 @@ impl Local {
         if good_for.is_zero() || u64::from(weight) > self.engine.shard_capacity() {
             return;
         }
-        let slot = Arc::new(Slot::new(Parts {
+        let slot = Slot {
             text: key.into(),
             hash,
             owner: read.owner,
@@ -208,7 +208,9 @@ impl Local {
             tags,
             age: read.age,
             counters,
-        }));
+            confirmed: AtomicBool::new(false),
+        };
+        let slot = Arc::new(slot.counted());
         self.engine.insert(Named(Arc::clone(&slot)), Arc::clone(&slot));
         // Only now, when whoever changes the key finds it.
         if self.keys.of(hash) == stamp && self.coherence.is_of(epoch) {

@@ -40,50 +40,18 @@ pub(crate) struct Slot {
     pub(super) tags: Box<[Tag]>,
     /// When it was put here, and how old it was then.
     pub(super) since: Moment,
-    age: Option<Duration>,
+    pub(super) age: Option<Duration>,
     /// Of the function that put it here.
     pub(super) counters: Arc<Counters>,
-    /// Nothing had happened to the key once it could be found here.
-    confirmed: AtomicBool,
-}
-
-/// What a slot is made of.
-pub(super) struct Parts {
-    pub(super) text: Box<str>,
-    pub(super) hash: u64,
-    pub(super) owner: Owner,
-    pub(super) kept: Option<Kept>,
-    pub(super) weight: u32,
-    pub(super) epoch: u64,
-    pub(super) since: Moment,
-    pub(super) deadline: Moment,
-    pub(super) tags: Box<[Tag]>,
-    pub(super) age: Option<Duration>,
-    pub(super) counters: Arc<Counters>,
+    /// Nothing had happened to the key once it could be found here; before, it is not served.
+    pub(super) confirmed: AtomicBool,
 }
 
 impl Slot {
-    /// A slot that is not served before it is [confirmed](Self::confirm).
-    pub(super) fn new(parts: Parts) -> Self {
-        let Parts { text, hash, owner, kept, weight, epoch, since, deadline, tags, age, .. } =
-            parts;
-        let counters = parts.counters;
-        counters.kept_locally(weight);
-        let confirmed = AtomicBool::new(false);
-        Self {
-            text,
-            hash,
-            owner,
-            kept,
-            weight,
-            epoch,
-            deadline,
-            tags,
-            since,
-            age,
-            counters,
-            confirmed,
-        }
+    /// The slot, counted among what is kept until it is dropped.
+    pub(super) fn counted(self) -> Self {
+        self.counters.kept_locally(self.weight);
+        self
     }
 
     pub(super) fn confirm(&self) {

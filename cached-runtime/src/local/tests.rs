@@ -1,5 +1,3 @@
-use std::sync::atomic::AtomicBool;
-
 use super::*;
 
 const HOUR: Duration = Duration::from_secs(3600);
