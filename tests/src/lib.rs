@@ -18,6 +18,7 @@ mod certs;
 mod faulty;
 mod logs;
 mod ports;
+mod process;
 mod proxy;
 mod redis_server;
 mod resp;

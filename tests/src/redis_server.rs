@@ -1,23 +1,15 @@
 //! A real `redis-server` process.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use redis::Value;
 use tempfile::TempDir;
 
 use crate::certs::Certs;
-use crate::ports::free_port;
-use crate::resp;
-use crate::wait::poll;
-
-const START: Duration = Duration::from_secs(10);
-const PORTS_TRIED: usize = 20;
+use crate::process::{Process, lock, socket, text};
 
 /// A Redis server of its own: free loopback port, unix socket, temporary
 /// directory, nothing persisted. Killed, by its own process id, when dropped.
@@ -30,14 +22,10 @@ const PORTS_TRIED: usize = 20;
 /// ```
 #[derive(Debug)]
 pub struct RedisServer {
-    port: u16,
     ca: Option<PathBuf>,
-    password: Option<String>,
-    args: Vec<String>,
-    child: Mutex<Option<Child>>,
     /// Calls the harness made by itself since the counts were reset.
     own_calls: Mutex<BTreeMap<&'static str, u64>>,
-    dir: TempDir,
+    process: Process,
 }
 
 impl RedisServer {
@@ -57,7 +45,8 @@ impl RedisServer {
     /// harness's commands log in by themselves.
     #[must_use]
     pub fn start_with(args: &[&str]) -> Self {
-        Self::launch(args, false)
+        let args: Vec<String> = args.iter().copied().map(str::to_owned).collect();
+        Self::launch(|| args.clone(), false)
     }
 
     /// Starts a server that speaks TLS alone on its port, with a certificate
@@ -69,115 +58,48 @@ impl RedisServer {
     /// As [`start`](Self::start), and when `redis-server` was built without TLS.
     #[must_use]
     pub fn start_tls() -> Self {
-        Self::launch(&[], true)
+        Self::launch(Vec::new, true)
     }
 
-    fn launch(args: &[&str], tls: bool) -> Self {
+    /// [`start_with`](Self::start_with), with arguments that are made anew for
+    /// each port tried: a node of a cluster has a second port.
+    pub(crate) fn start_by(args: impl FnMut() -> Vec<String>) -> Self {
+        Self::launch(args, false)
+    }
+
+    fn launch(mut more: impl FnMut() -> Vec<String>, tls: bool) -> Self {
         let dir = TempDir::with_prefix("redis-").expect("a temporary directory");
         let certs = tls.then(|| Certs::write(dir.path()));
-        let password = args.iter().position(|arg| *arg == "--requirepass");
-        let mut server = Self {
-            port: 0,
-            ca: certs.as_ref().map(|certs| certs.ca.clone()),
-            password: password.map(|at| args[at + 1].to_owned()),
-            args: Vec::new(),
-            child: Mutex::new(None),
-            own_calls: Mutex::default(),
-            dir,
-        };
-        for _ in 0..PORTS_TRIED {
-            server.port = free_port();
-            server.args = server.arguments(certs.as_ref(), args);
-            if server.spawn() {
-                return server;
-            }
-        }
-        panic!("redis-server found none of {PORTS_TRIED} ports free");
-    }
-
-    fn arguments(&self, certs: Option<&Certs>, more: &[&str]) -> Vec<String> {
-        let text = |path: &Path| path.to_str().expect("a UTF-8 path").to_owned();
-        let port = self.port.to_string();
-        let (plain, secure) = match certs {
-            None => (port.as_str(), None),
-            Some(certs) => ("0", Some(certs)),
-        };
-        let mut args: Vec<String> = ["--bind", "127.0.0.1", "--port", plain, "--save", ""]
-            .into_iter()
-            .chain(["--appendonly", "no", "--daemonize", "no"])
-            .map(str::to_owned)
-            .collect();
-        args.extend(["--dir".to_owned(), text(self.dir.path())]);
-        args.extend(["--unixsocket".to_owned(), text(&self.socket())]);
-        if let Some(certs) = secure {
-            args.extend(["--tls-port".to_owned(), port.clone()]);
-            args.extend(["--tls-ca-cert-file".to_owned(), text(&certs.ca)]);
-            args.extend(["--tls-cert-file".to_owned(), text(&certs.cert)]);
-            args.extend(["--tls-key-file".to_owned(), text(&certs.key)]);
-            args.extend(["--tls-auth-clients", "no"].map(str::to_owned));
-        }
-        args.extend(more.iter().copied().map(str::to_owned));
-        args
-    }
-
-    /// Starts the process and waits until it answers; `false` when another
-    /// process has the port.
-    fn spawn(&self) -> bool {
-        let log = File::create(self.log_file()).expect("a log file");
-        let errors = log.try_clone().expect("a log file");
-        let mut child = Command::new("redis-server")
-            .args(&self.args)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            .spawn()
-            .unwrap_or_else(|error| {
-                panic!("redis-server does not start ({error}); tests/run installs it")
-            });
-        let up = poll(START, || {
-            if let Some(status) = child.try_wait().expect("a child to wait for") {
-                return Some(Err(status));
-            }
-            match self.call(&["PING"]) {
-                Err(_) => None,
-                Ok(Value::ServerError(error)) if error.code() == "LOADING" => None,
-                Ok(_) => Some(Ok(())),
-            }
+        let given = more();
+        let password = given.iter().position(|arg| *arg == "--requirepass");
+        let password = password.map(|at| given[at + 1].clone());
+        let process = Process::start(dir, password, |dir, port| {
+            let mut args = arguments(dir, port, certs.as_ref());
+            args.extend(more());
+            args
         });
-        match up {
-            Some(Ok(())) => {
-                *lock(&self.child) = Some(child);
-                self.reset_stats();
-                true
-            }
-            Some(Err(_)) if self.log().contains("in use") => false,
-            Some(Err(status)) => panic!("redis-server ended ({status}):\n{}", self.log_tail()),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                let tail = self.log_tail();
-                panic!("redis-server does not answer within {START:?}:\n{tail}")
-            }
-        }
+        let server = Self { ca: certs.map(|certs| certs.ca), own_calls: Mutex::default(), process };
+        server.reset_stats();
+        server
     }
 
     /// `redis://127.0.0.1:PORT`, or `rediss://…` for a TLS server.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.ca.is_some() { "rediss" } else { "redis" };
-        format!("{scheme}://127.0.0.1:{}", self.port)
+        format!("{scheme}://127.0.0.1:{}", self.port())
     }
 
     /// The TCP port, the same after a restart.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.process.port()
     }
 
     /// `redis+unix://PATH` of the same server; never TLS.
     #[must_use]
     pub fn unix_url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        format!("redis+unix://{}", socket(self.process.dir()).display())
     }
 
     /// The certificate, in PEM, of the authority a TLS server's clients have
@@ -194,16 +116,19 @@ impl RedisServer {
     /// What the server has logged since it was last started.
     #[must_use]
     pub fn log(&self) -> String {
-        fs::read_to_string(self.log_file()).unwrap_or_default()
+        self.process.log()
     }
 
     /// Kills the process with SIGKILL and waits until it is gone. Nothing
     /// happens when it already is.
     pub fn kill(&self) {
-        if let Some(mut child) = lock(&self.child).take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.process.kill();
+    }
+
+    /// It was started, and not killed since. It may be halted.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.process.is_running()
     }
 
     /// Kills the process if it lives, and starts an empty one on the same port
@@ -215,28 +140,19 @@ impl RedisServer {
     pub fn restart(&self) {
         self.kill();
         // A replica, or a test that saves, has written one.
-        let _ = fs::remove_file(self.dir.path().join("dump.rdb"));
-        if poll(START, || self.spawn().then_some(())).is_none() {
-            panic!("port {} was taken by another process", self.port);
-        }
+        let _ = fs::remove_file(self.process.dir().join("dump.rdb"));
+        self.process.restart();
+        self.reset_stats();
     }
 
     /// Halts the process (SIGSTOP): its connections stay open and unanswered.
     pub fn stop(&self) {
-        self.signal("-STOP");
+        self.process.signal("-STOP");
     }
 
     /// Lets a halted process go on (SIGCONT).
     pub fn cont(&self) {
-        self.signal("-CONT");
-    }
-
-    fn signal(&self, signal: &str) {
-        let child = lock(&self.child);
-        let pid = child.as_ref().expect("a running server").id();
-        // The standard library can only kill, and this crate has no unsafe code.
-        let status = Command::new("kill").args([signal, &pid.to_string()]).status();
-        assert!(status.is_ok_and(|status| status.success()), "kill {signal}");
+        self.process.signal("-CONT");
     }
 
     /// Sends one command and returns its reply. Arguments may be strings or bytes.
@@ -258,7 +174,7 @@ impl RedisServer {
     /// An error reply, or no reply within 5 s.
     pub fn try_cmd<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, String> {
         self.count_login(&mut lock(&self.own_calls));
-        match self.call(args) {
+        match self.process.call(args) {
             Ok(Value::ServerError(error)) => Err(error.to_string()),
             Ok(value) => Ok(value),
             Err(error) => Err(error.to_string()),
@@ -342,7 +258,7 @@ impl RedisServer {
     /// Sets all of the server's counts to zero.
     pub fn reset_stats(&self) {
         let mut own = lock(&self.own_calls);
-        let reply = self.call(&["CONFIG", "RESETSTAT"]);
+        let reply = self.process.call(&["CONFIG", "RESETSTAT"]);
         assert!(matches!(reply, Ok(Value::Okay)), "{reply:?}");
         // It counts itself, in the zeroed table. Redis 6 has no subcommands there.
         *own = BTreeMap::from([("config|resetstat", 1), ("config", 1)]);
@@ -363,47 +279,40 @@ impl RedisServer {
     fn info(&self, section: &str, own: &mut BTreeMap<&'static str, u64>) -> String {
         self.count_login(own);
         *own.entry("info").or_default() += 1;
-        match self.call(&["INFO", section]) {
+        match self.process.call(&["INFO", section]) {
             Ok(Value::BulkString(text)) => String::from_utf8_lossy(&text).into_owned(),
             other => panic!("INFO: {other:?}"),
         }
     }
 
     fn count_login(&self, own: &mut BTreeMap<&'static str, u64>) {
-        if self.password.is_some() {
+        if self.process.password().is_some() {
             *own.entry("auth").or_default() += 1;
         }
     }
-
-    fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> io::Result<Value> {
-        resp::call(&self.socket(), self.password.as_deref(), args)
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.dir.path().join("redis.sock")
-    }
-
-    fn log_file(&self) -> PathBuf {
-        self.dir.path().join("redis.log")
-    }
-
-    fn log_tail(&self) -> String {
-        let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        lines[lines.len().saturating_sub(20)..].join("\n")
-    }
 }
 
-impl Drop for RedisServer {
-    fn drop(&mut self) {
-        // SIGKILL ends a halted process too.
-        self.kill();
+fn arguments(dir: &Path, port: u16, certs: Option<&Certs>) -> Vec<String> {
+    let port = port.to_string();
+    let (plain, secure) = match certs {
+        None => (port.as_str(), None),
+        Some(certs) => ("0", Some(certs)),
+    };
+    let mut args: Vec<String> = ["--bind", "127.0.0.1", "--port", plain, "--save", ""]
+        .into_iter()
+        .chain(["--appendonly", "no", "--daemonize", "no"])
+        .map(str::to_owned)
+        .collect();
+    args.extend(["--dir".to_owned(), text(dir)]);
+    args.extend(["--unixsocket".to_owned(), text(&socket(dir))]);
+    if let Some(certs) = secure {
+        args.extend(["--tls-port".to_owned(), port.clone()]);
+        args.extend(["--tls-ca-cert-file".to_owned(), text(&certs.ca)]);
+        args.extend(["--tls-cert-file".to_owned(), text(&certs.cert)]);
+        args.extend(["--tls-key-file".to_owned(), text(&certs.key)]);
+        args.extend(["--tls-auth-clients", "no"].map(str::to_owned));
     }
-}
-
-/// A test that failed while it held the lock must not hide its own message.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    args
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 use super::*;
 use crate::wait::eventually_blocking;
+use std::io;
 use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -119,7 +122,7 @@ fn a_halted_server_keeps_connections_and_answers_later() {
 #[test]
 fn dropping_ends_even_a_halted_server() {
     let server = RedisServer::start();
-    let (port, dir) = (server.port(), server.dir.path().to_owned());
+    let (port, dir) = (server.port(), server.process.dir().to_owned());
     server.stop();
     drop(server);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
