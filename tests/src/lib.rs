@@ -15,6 +15,8 @@
 )]
 
 mod certs;
+mod cluster;
+mod cluster_view;
 mod faulty;
 mod logs;
 mod ports;
@@ -24,6 +26,7 @@ mod redis_server;
 mod resp;
 mod wait;
 
+pub use cluster::RedisCluster;
 pub use faulty::{Fault, FaultyServer};
 pub use logs::Logs;
 pub use proxy::{Proxy, Wire};

@@ -1,0 +1,440 @@
+//! A real Redis Cluster of `redis-server` processes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use redis::Value;
+
+use crate::cluster_view::View;
+use crate::ports::free_port;
+use crate::wait::poll;
+use crate::{Proxy, RedisServer};
+
+/// After this long without a word from it the others doubt a node, and soon
+/// after that a primary's replica takes its place.
+const NODE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the nodes get to agree on something.
+const PATIENCE: Duration = Duration::from_secs(20);
+const SLOTS: usize = 16_384;
+
+/// A cluster of its own, each node a [`RedisServer`] with loopback ports that
+/// were free; all end when it is dropped.
+///
+/// The first nodes start as primaries with equal shares of the slots, the
+/// others as their replicas; which are what may change, so the methods that
+/// name a node by its index among [`nodes`](Self::nodes) ask them. All of that
+/// goes around the clients' ports, and is in no node's counts of calls.
+///
+/// Nodes that were killed are left out. One that is halted holds up the methods
+/// that ask all nodes, until it goes on.
+///
+/// ```
+/// let cluster = cached_tests::RedisCluster::start(3, 0);
+/// let slot = cluster.slot_of("greeting");
+/// cluster.cmd_at("greeting", &["SET", "greeting", "hello"]);
+/// let to = (cluster.owner_of(slot) + 1) % 3;
+/// cluster.migrate(slot, to);
+/// assert_eq!(cluster.nodes()[to].text(&["GET", "greeting"]).as_deref(), Some("hello"));
+/// ```
+pub struct RedisCluster {
+    nodes: Vec<RedisServer>,
+    /// The nodes' names for each other.
+    ids: Vec<String>,
+    /// Empty, or one for each node.
+    proxies: Vec<Proxy>,
+}
+
+impl RedisCluster {
+    /// Starts a cluster and waits until its nodes agree on everything. It takes
+    /// 2 s: a primary refuses to serve before.
+    ///
+    /// # Panics
+    ///
+    /// As [`RedisServer::start`], and when the nodes don't agree within 20 s.
+    #[must_use]
+    pub fn start(primaries: usize, replicas_per_primary: usize) -> Self {
+        Self::start_with(primaries, replicas_per_primary, &[])
+    }
+
+    /// [`start`](Self::start), with these command-line arguments for each node
+    /// after the harness's own.
+    #[must_use]
+    pub fn start_with(primaries: usize, replicas_per_primary: usize, args: &[&str]) -> Self {
+        let count = primaries * (1 + replicas_per_primary);
+        let nodes = (0..count).map(|_| node(args)).collect();
+        Self::join(nodes, Vec::new(), primaries)
+    }
+
+    /// Starts a cluster of primaries each of which tells clients the port of a
+    /// [`Proxy`] in front of it instead of its own: a client that goes where the
+    /// cluster leads it goes through the proxies.
+    #[must_use]
+    pub fn start_behind_proxies(primaries: usize) -> Self {
+        let (mut nodes, mut proxies) = (Vec::new(), Vec::new());
+        for _ in 0..primaries {
+            // The node's port is known only when it runs.
+            let proxy = Proxy::to(0);
+            let port = proxy.port().to_string();
+            let announced = ["--cluster-announce-ip", "127.0.0.1", "--cluster-announce-port"];
+            let node = node(&[&announced[..], &[&port]].concat());
+            proxy.redirect(node.port());
+            nodes.push(node);
+            proxies.push(proxy);
+        }
+        Self::join(nodes, proxies, primaries)
+    }
+
+    fn join(nodes: Vec<RedisServer>, proxies: Vec<Proxy>, primaries: usize) -> Self {
+        let ids = nodes.iter().map(|node| ask_text(node, "myid", &[])).collect();
+        let cluster = Self { nodes, ids, proxies };
+        let nodes = &cluster.nodes;
+        for (at, node) in nodes.iter().enumerate() {
+            // Else they have to settle first whose epoch is which.
+            ask_text(node, "set-config-epoch", &[&(at + 1).to_string()]);
+        }
+        for (at, node) in nodes.iter().enumerate() {
+            // Each meets each: word of mouth takes longer.
+            for other in &nodes[at + 1..] {
+                let (port, bus) = (other.port().to_string(), bus_port(other));
+                ask_text(node, "meet", &["127.0.0.1", &port, &bus]);
+            }
+        }
+        for (at, node) in nodes[..primaries].iter().enumerate() {
+            let (first, next) = (SLOTS * at / primaries, SLOTS * (at + 1) / primaries);
+            ask_text(node, "addslotsrange", &[&first.to_string(), &(next - 1).to_string()]);
+        }
+        for (at, replica) in nodes.iter().enumerate().skip(primaries) {
+            let primary = &cluster.ids[at % primaries];
+            let known = || ask(replica, "replicate", &[primary]).ok();
+            assert!(poll(PATIENCE, known).is_some(), "node {at} has not met its primary");
+        }
+        cluster.settle();
+        cluster.reset_stats();
+        cluster
+    }
+
+    /// `redis+cluster://127.0.0.1:PORT,127.0.0.1:PORT…` of all nodes, or of the
+    /// proxies in front of them.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let addresses: Vec<String> =
+            (0..self.nodes.len()).map(|at| format!("127.0.0.1:{}", self.port(at))).collect();
+        format!("redis+cluster://{}", addresses.join(","))
+    }
+
+    /// The port that this node tells to clients.
+    #[must_use]
+    pub fn port(&self, at: usize) -> u16 {
+        self.proxies.get(at).map_or_else(|| self.nodes[at].port(), Proxy::port)
+    }
+
+    /// All nodes: first those that started as primaries, then one replica of
+    /// each, then a second of each.
+    #[must_use]
+    pub fn nodes(&self) -> &[RedisServer] {
+        &self.nodes
+    }
+
+    /// The proxy in front of this node.
+    ///
+    /// # Panics
+    ///
+    /// When the cluster is none of [`start_behind_proxies`](Self::start_behind_proxies).
+    #[must_use]
+    pub fn proxy(&self, at: usize) -> &Proxy {
+        self.proxies.get(at).expect("a cluster started behind proxies")
+    }
+
+    /// The slot of this key.
+    #[must_use]
+    pub fn slot_of(&self, key: &str) -> u16 {
+        let (_, node) = self.running().next().expect("a running node");
+        ask_text(node, "keyslot", &[key]).parse().expect("a slot")
+    }
+
+    /// The primary that serves this slot.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[must_use]
+    pub fn owner_of(&self, slot: u16) -> usize {
+        let views = self.views();
+        let owners = views.iter().filter(|(_, view)| view.serves(slot));
+        // One that has not heard that it lost the slot has an older epoch.
+        let owner = owners.max_by_key(|(_, view)| view.epoch());
+        owner.unwrap_or_else(|| panic!("nobody serves slot {slot}")).0
+    }
+
+    /// The node that serves this key's slot.
+    ///
+    /// # Panics
+    ///
+    /// As [`owner_of`](Self::owner_of).
+    #[must_use]
+    pub fn at(&self, key: &str) -> &RedisServer {
+        &self.nodes[self.owner_of(self.slot_of(key))]
+    }
+
+    /// [`RedisServer::cmd`] at the node that serves this key's slot.
+    ///
+    /// # Panics
+    ///
+    /// As it, and as [`owner_of`](Self::owner_of).
+    pub fn cmd_at<A: AsRef<[u8]>>(&self, key: &str, args: &[A]) -> Value {
+        self.at(key).cmd(args)
+    }
+
+    /// The running nodes that are primaries.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<usize> {
+        let views = self.views().into_iter();
+        views.filter(|(_, view)| view.is_primary()).map(|(at, _)| at).collect()
+    }
+
+    /// A running replica of this node, which need not run itself.
+    #[must_use]
+    pub fn replica_of(&self, primary: usize) -> Option<usize> {
+        let id = &self.ids[primary];
+        let views = self.views().into_iter();
+        views.filter(|(_, view)| view.is_replica_of(id)).map(|(at, _)| at).next()
+    }
+
+    /// The keys of all primaries, sorted.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        let primaries = self.primaries().into_iter();
+        let mut keys: Vec<String> = primaries.flat_map(|at| self.nodes[at].keys()).collect();
+        keys.sort();
+        keys
+    }
+
+    /// [`RedisServer::command_calls`] of all that are primaries now, added up,
+    /// without what nodes send each other.
+    #[must_use]
+    pub fn command_calls(&self) -> BTreeMap<String, u64> {
+        let mut sum = BTreeMap::new();
+        for at in self.primaries() {
+            for (name, calls) in self.nodes[at].command_calls() {
+                *sum.entry(name).or_default() += calls;
+            }
+        }
+        for name in ["psync", "replconf", "restore-asking", "select"] {
+            sum.remove(name);
+        }
+        sum
+    }
+
+    /// Sets all counts of all running nodes to zero.
+    pub fn reset_stats(&self) {
+        self.running().for_each(|(_, node)| node.reset_stats());
+    }
+
+    /// Moves a slot with its keys to another primary, as an operator's tools do,
+    /// and waits until all nodes know.
+    ///
+    /// # Panics
+    ///
+    /// As [`end_migration`](Self::end_migration).
+    pub fn migrate(&self, slot: u16, to: usize) {
+        self.begin_migration(slot, to);
+        self.move_keys(slot, to);
+        self.end_migration(slot, to);
+    }
+
+    /// The first part of [`migrate`](Self::migrate): from here on the slot's
+    /// owner answers `ASK` for keys of it that it has not.
+    pub fn begin_migration(&self, slot: u16, to: usize) {
+        let (from, slot) = (self.owner_of(slot), slot.to_string());
+        assert_ne!(from, to, "it owns slot {slot} already");
+        ask_text(&self.nodes[to], "setslot", &[&slot, "importing", &self.ids[from]]);
+        ask_text(&self.nodes[from], "setslot", &[&slot, "migrating", &self.ids[to]]);
+    }
+
+    /// The second part: moves the keys that the slot's owner has, and says how
+    /// many there were.
+    pub fn move_keys(&self, slot: u16, to: usize) -> usize {
+        let from = &self.nodes[self.owner_of(slot)];
+        let mut moved = 0;
+        loop {
+            let reply = ask(from, "getkeysinslot", &[&slot.to_string(), "100"]);
+            let Ok(Value::Array(keys)) = reply else { panic!("no keys: {reply:?}") };
+            let keys = keys.into_iter().map(|key| match key {
+                Value::BulkString(key) => key,
+                other => panic!("no key: {other:?}"),
+            });
+            let keys: Vec<Vec<u8>> = keys.collect();
+            if keys.is_empty() {
+                return moved;
+            }
+            moved += keys.len();
+            self.send_keys(from, to, &keys);
+        }
+    }
+
+    /// Moves one key of a slot that is being migrated. Nothing happens when its
+    /// owner has no such key.
+    pub fn move_key(&self, key: &str, to: usize) {
+        self.send_keys(self.at(key), to, &[key.into()]);
+    }
+
+    fn send_keys(&self, from: &RedisServer, to: usize, keys: &[Vec<u8>]) {
+        let to = &self.nodes[to];
+        let port = to.port().to_string();
+        let mut args: Vec<&[u8]> =
+            vec![b"MIGRATE", b"127.0.0.1", port.as_bytes(), b"", b"0", b"5000"];
+        if let Some(password) = to.password() {
+            args.extend([b"AUTH", password.as_bytes()]);
+        }
+        args.push(b"KEYS");
+        args.extend(keys.iter().map(Vec::as_slice));
+        from.ask("migrate", &args).unwrap_or_else(|error| panic!("MIGRATE: {error}"));
+    }
+
+    /// The last part: the slot is the other primary's, and all nodes know.
+    ///
+    /// # Panics
+    ///
+    /// When the owner has keys of it left, and when the nodes don't agree within
+    /// 20 s.
+    pub fn end_migration(&self, slot: u16, to: usize) {
+        let (from, slot) = (self.owner_of(slot), slot.to_string());
+        let left = ask_text(&self.nodes[from], "countkeysinslot", &[&slot]);
+        assert_eq!(left, "0", "keys of slot {slot} that node {from} still has");
+        let others = self.primaries().into_iter().filter(|at| ![from, to].contains(at));
+        // The new owner first: else a client is sent there too early, and back.
+        for at in [to, from].into_iter().chain(others) {
+            ask_text(&self.nodes[at], "setslot", &[&slot, "node", &self.ids[to]]);
+        }
+        self.settle();
+    }
+
+    /// Has a replica of this primary change places with it, both being well, and
+    /// waits until all nodes know. Returns the new primary.
+    ///
+    /// # Panics
+    ///
+    /// When it has no replica, and when the nodes don't agree within 20 s.
+    pub fn fail_over(&self, primary: usize) -> usize {
+        let replica = self.replica_of(primary).expect("a replica");
+        self.replace(primary, || {
+            ask_text(&self.nodes[replica], "failover", &[]);
+        })
+    }
+
+    /// Kills this primary, and waits until a replica of it has taken its place
+    /// and all other nodes know. Returns the new primary.
+    ///
+    /// # Panics
+    ///
+    /// When fewer than two primaries are left to vote, when it has no replica,
+    /// and when the nodes don't agree within 20 s.
+    pub fn fail_over_by_death(&self, primary: usize) -> usize {
+        assert!(self.primaries().len() >= 3, "the primaries that are left are no majority");
+        assert!(self.replica_of(primary).is_some(), "node {primary} has no replica");
+        self.replace(primary, || self.nodes[primary].kill())
+    }
+
+    fn replace(&self, primary: usize, begin: impl FnOnce()) -> usize {
+        let slot = self.view(primary).first_slot().expect("a primary that serves a slot");
+        begin();
+        let successor = poll(PATIENCE, || {
+            let mut views = self.views().into_iter();
+            views.find(|(at, view)| *at != primary && view.serves(slot)).map(|(at, _)| at)
+        });
+        let successor = successor.unwrap_or_else(|| panic!("nobody took over from {primary}"));
+        self.settle();
+        successor
+    }
+
+    /// Waits until all running nodes agree on who is what and serves which slots,
+    /// say that the cluster is well, and each replica has its primary's data.
+    ///
+    /// # Panics
+    ///
+    /// When they don't within 20 s.
+    pub fn settle(&self) {
+        if poll(PATIENCE, || self.is_settled().then_some(())).is_none() {
+            panic!("the nodes don't agree within {PATIENCE:?}: {:#?}", self.views());
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        let views = self.views();
+        let (_, first) = views.first().expect("a running node");
+        views.iter().all(|(at, view)| {
+            let node = &self.nodes[*at];
+            view.len() == self.nodes.len()
+                && view.common() == first.common()
+                && ask_text(node, "info", &[]).contains("cluster_state:ok")
+                && (view.is_primary()
+                    || node.own_info("replication").contains("master_link_status:up"))
+        })
+    }
+
+    fn running(&self) -> impl Iterator<Item = (usize, &RedisServer)> {
+        self.nodes.iter().enumerate().filter(|(_, node)| node.is_running())
+    }
+
+    /// What each running node says.
+    fn views(&self) -> Vec<(usize, View)> {
+        self.running().map(|(at, _)| (at, self.view(at))).collect()
+    }
+
+    fn view(&self, at: usize) -> View {
+        View::parse(&ask_text(&self.nodes[at], "nodes", &[]))
+    }
+}
+
+fn node(args: &[&str]) -> RedisServer {
+    RedisServer::start_by(|| {
+        let timeout = NODE_TIMEOUT.as_millis().to_string();
+        // The default is 10000 more than the port, from where outgoing
+        // connections take theirs.
+        let bus = free_port().to_string();
+        let own = [
+            ["--cluster-enabled", "yes"],
+            ["--cluster-port", &bus],
+            ["--cluster-node-timeout", &timeout],
+            // A replica stands for election however old its data are.
+            ["--cluster-replica-validity-factor", "0"],
+            ["--cluster-require-full-coverage", "no"],
+            // Replicas stay with the primary that they were given.
+            ["--cluster-allow-replica-migration", "no"],
+            ["--repl-diskless-sync-delay", "0"],
+        ];
+        own.as_flattened().iter().chain(args).map(|arg| (*arg).to_owned()).collect()
+    })
+}
+
+fn bus_port(node: &RedisServer) -> String {
+    let reply = node.ask("config|get", &["CONFIG", "GET", "cluster-port"]);
+    match reply {
+        Ok(Value::Array(pair)) if pair.len() == 2 => text(pair[1].clone()),
+        other => panic!("no port of the bus: {other:?}"),
+    }
+}
+
+/// Sends `CLUSTER COMMAND`, which is then in no count of calls.
+fn ask(node: &RedisServer, command: &str, args: &[&str]) -> Result<Value, String> {
+    node.ask(&format!("cluster|{command}"), &[&["CLUSTER", command], args].concat())
+}
+
+fn ask_text(node: &RedisServer, command: &str, args: &[&str]) -> String {
+    let reply = ask(node, command, args);
+    text(reply.unwrap_or_else(|error| panic!("CLUSTER {command} {}: {error}", args.join(" "))))
+}
+
+fn text(reply: Value) -> String {
+    match reply {
+        Value::Okay => "OK".to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::SimpleString(text) => text,
+        Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        other => panic!("no text: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+#[path = "cluster_tests.rs"]
+mod tests;
