@@ -25,8 +25,7 @@ const SLOTS: usize = 16_384;
 /// name a node by its index among [`nodes`](Self::nodes) ask them. All of that
 /// goes around the clients' ports, and is in no node's counts of calls.
 ///
-/// Nodes that were killed are left out. One that is halted holds up the methods
-/// that ask all nodes, until it goes on.
+/// Nodes that were killed or halted are not asked.
 ///
 /// ```
 /// let cluster = cached_tests::RedisCluster::start(3, 0);
@@ -330,9 +329,24 @@ impl RedisCluster {
     /// When fewer than two primaries are left to vote, when it has no replica,
     /// and when the nodes don't agree within 20 s.
     pub fn fail_over_by_death(&self, primary: usize) -> usize {
+        self.replace_lost(primary, RedisServer::kill)
+    }
+
+    /// [`fail_over_by_death`](Self::fail_over_by_death) of a primary that is
+    /// halted instead: when it [goes on](RedisServer::cont) it takes itself for
+    /// the primary, until the others correct it.
+    ///
+    /// # Panics
+    ///
+    /// As it.
+    pub fn fail_over_by_halt(&self, primary: usize) -> usize {
+        self.replace_lost(primary, RedisServer::stop)
+    }
+
+    fn replace_lost(&self, primary: usize, lose: impl FnOnce(&RedisServer)) -> usize {
         assert!(self.primaries().len() >= 3, "the primaries that are left are no majority");
         assert!(self.replica_of(primary).is_some(), "node {primary} has no replica");
-        self.replace(primary, || self.nodes[primary].kill())
+        self.replace(primary, || lose(&self.nodes[primary]))
     }
 
     fn replace(&self, primary: usize, begin: impl FnOnce()) -> usize {

@@ -24,6 +24,7 @@ mod process;
 mod proxy;
 mod redis_server;
 mod resp;
+mod sentinel;
 mod wait;
 
 pub use cluster::RedisCluster;
@@ -31,4 +32,5 @@ pub use faulty::{Fault, FaultyServer};
 pub use logs::Logs;
 pub use proxy::{Proxy, Wire};
 pub use redis_server::RedisServer;
+pub use sentinel::{Sentinel, Watched};
 pub use wait::{eventually, eventually_blocking};

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub(crate) struct Process {
     password: Option<String>,
     args: Vec<String>,
     child: Mutex<Option<Child>>,
+    halted: AtomicBool,
     dir: TempDir,
 }
 
@@ -42,8 +44,14 @@ impl Process {
         password: Option<String>,
         mut args: impl FnMut(&Path, u16) -> Vec<String>,
     ) -> Self {
-        let (port, child) = (0, Mutex::new(None));
-        let mut process = Self { port, password, args: Vec::new(), child, dir };
+        let mut process = Self {
+            port: 0,
+            password,
+            args: Vec::new(),
+            child: Mutex::new(None),
+            halted: AtomicBool::new(false),
+            dir,
+        };
         for _ in 0..PORTS_TRIED {
             process.port = free_port();
             process.args = args(process.dir.path(), process.port);
@@ -93,6 +101,7 @@ impl Process {
         match up {
             Some(Ok(())) => {
                 *lock(&self.child) = Some(child);
+                self.halted.store(false, Ordering::SeqCst);
                 true
             }
             Some(Err(_)) if self.log().contains("in use") => false,
@@ -118,9 +127,9 @@ impl Process {
         self.password.as_deref()
     }
 
-    /// It was started, and not killed since. It may be halted.
+    /// It was started, and neither killed nor halted since.
     pub(crate) fn is_running(&self) -> bool {
-        lock(&self.child).is_some()
+        lock(&self.child).is_some() && !self.halted.load(Ordering::SeqCst)
     }
 
     /// Kills the process with SIGKILL and waits until it is gone. Nothing
@@ -132,8 +141,19 @@ impl Process {
         }
     }
 
-    /// Sends the process a signal by its name: `-STOP`, `-CONT`.
-    pub(crate) fn signal(&self, signal: &str) {
+    /// Halts the process (SIGSTOP).
+    pub(crate) fn stop(&self) {
+        self.halted.store(true, Ordering::SeqCst);
+        self.signal("-STOP");
+    }
+
+    /// Lets a halted process go on (SIGCONT).
+    pub(crate) fn cont(&self) {
+        self.signal("-CONT");
+        self.halted.store(false, Ordering::SeqCst);
+    }
+
+    fn signal(&self, signal: &str) {
         let child = lock(&self.child);
         let pid = child.as_ref().expect("a running server").id();
         // The standard library can only kill, and this crate has no unsafe code.
@@ -144,6 +164,16 @@ impl Process {
     /// Sends one command, after the password where there is one.
     pub(crate) fn call<A: AsRef<[u8]>>(&self, args: &[A]) -> io::Result<Value> {
         resp::call(&socket(self.dir.path()), self.password(), args)
+    }
+
+    /// [`call`](Self::call), with the text of an error reply, or of why there is
+    /// none.
+    pub(crate) fn try_call<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, String> {
+        match self.call(args) {
+            Ok(Value::ServerError(error)) => Err(error.to_string()),
+            Ok(value) => Ok(value),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// What the server has logged since it was last started.

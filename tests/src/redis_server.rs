@@ -125,7 +125,7 @@ impl RedisServer {
         self.process.kill();
     }
 
-    /// It was started, and not killed since. It may be halted.
+    /// It was started, and neither killed nor halted since.
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.process.is_running()
@@ -147,12 +147,12 @@ impl RedisServer {
 
     /// Halts the process (SIGSTOP): its connections stay open and unanswered.
     pub fn stop(&self) {
-        self.process.signal("-STOP");
+        self.process.stop();
     }
 
     /// Lets a halted process go on (SIGCONT).
     pub fn cont(&self) {
-        self.process.signal("-CONT");
+        self.process.cont();
     }
 
     /// Sends one command and returns its reply. Arguments may be strings or bytes.
@@ -174,11 +174,7 @@ impl RedisServer {
     /// An error reply, or no reply within 5 s.
     pub fn try_cmd<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, String> {
         self.count_login(&mut lock(&self.own_calls));
-        match self.process.call(args) {
-            Ok(Value::ServerError(error)) => Err(error.to_string()),
-            Ok(value) => Ok(value),
-            Err(error) => Err(error.to_string()),
-        }
+        self.process.try_call(args)
     }
 
     /// [`cmd`](Self::cmd) for a reply that is a string or a number; `None` for
@@ -282,11 +278,7 @@ impl RedisServer {
         let mut own = lock(&self.own_calls);
         self.count_login(&mut own);
         *own.entry(name.to_owned()).or_default() += 1;
-        match self.process.call(args) {
-            Ok(Value::ServerError(error)) => Err(error.to_string()),
-            Ok(value) => Ok(value),
-            Err(error) => Err(error.to_string()),
-        }
+        self.process.try_call(args)
     }
 
     /// A section of the server's `INFO`.
