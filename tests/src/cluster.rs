@@ -1,14 +1,18 @@
 //! A real Redis Cluster of `redis-server` processes.
 
+mod failover;
+mod migration;
+mod view;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::Value;
 
-use crate::cluster_view::View;
 use crate::ports::free_port;
 use crate::wait::poll;
 use crate::{Proxy, RedisServer};
+use view::View;
 
 /// After this long without a word from it the others doubt a node, and soon
 /// after that a primary's replica takes its place.
@@ -229,138 +233,6 @@ impl RedisCluster {
         self.running().for_each(|(_, node)| node.reset_stats());
     }
 
-    /// Moves a slot with its keys to another primary, as an operator's tools do,
-    /// and waits until all nodes know.
-    ///
-    /// # Panics
-    ///
-    /// As [`end_migration`](Self::end_migration).
-    pub fn migrate(&self, slot: u16, to: usize) {
-        self.begin_migration(slot, to);
-        self.move_keys(slot, to);
-        self.end_migration(slot, to);
-    }
-
-    /// The first part of [`migrate`](Self::migrate): from here on the slot's
-    /// owner answers `ASK` for keys of it that it has not.
-    pub fn begin_migration(&self, slot: u16, to: usize) {
-        let (from, slot) = (self.owner_of(slot), slot.to_string());
-        assert_ne!(from, to, "it owns slot {slot} already");
-        ask_text(&self.nodes[to], "setslot", &[&slot, "importing", &self.ids[from]]);
-        ask_text(&self.nodes[from], "setslot", &[&slot, "migrating", &self.ids[to]]);
-    }
-
-    /// The second part: moves the keys that the slot's owner has, and says how
-    /// many there were.
-    pub fn move_keys(&self, slot: u16, to: usize) -> usize {
-        let from = &self.nodes[self.owner_of(slot)];
-        let mut moved = 0;
-        loop {
-            let reply = ask(from, "getkeysinslot", &[&slot.to_string(), "100"]);
-            let Ok(Value::Array(keys)) = reply else { panic!("no keys: {reply:?}") };
-            let keys = keys.into_iter().map(|key| match key {
-                Value::BulkString(key) => key,
-                other => panic!("no key: {other:?}"),
-            });
-            let keys: Vec<Vec<u8>> = keys.collect();
-            if keys.is_empty() {
-                return moved;
-            }
-            moved += keys.len();
-            self.send_keys(from, to, &keys);
-        }
-    }
-
-    /// Moves one key of a slot that is being migrated. Nothing happens when its
-    /// owner has no such key.
-    pub fn move_key(&self, key: &str, to: usize) {
-        self.send_keys(self.at(key), to, &[key.into()]);
-    }
-
-    fn send_keys(&self, from: &RedisServer, to: usize, keys: &[Vec<u8>]) {
-        let to = &self.nodes[to];
-        let port = to.port().to_string();
-        let mut args: Vec<&[u8]> =
-            vec![b"MIGRATE", b"127.0.0.1", port.as_bytes(), b"", b"0", b"5000"];
-        if let Some(password) = to.password() {
-            args.extend([b"AUTH", password.as_bytes()]);
-        }
-        args.push(b"KEYS");
-        args.extend(keys.iter().map(Vec::as_slice));
-        from.ask("migrate", &args).unwrap_or_else(|error| panic!("MIGRATE: {error}"));
-    }
-
-    /// The last part: the slot is the other primary's, and all nodes know.
-    ///
-    /// # Panics
-    ///
-    /// When the owner has keys of it left, and when the nodes don't agree within
-    /// 20 s.
-    pub fn end_migration(&self, slot: u16, to: usize) {
-        let (from, slot) = (self.owner_of(slot), slot.to_string());
-        let left = ask_text(&self.nodes[from], "countkeysinslot", &[&slot]);
-        assert_eq!(left, "0", "keys of slot {slot} that node {from} still has");
-        let others = self.primaries().into_iter().filter(|at| ![from, to].contains(at));
-        // The new owner first: else a client is sent there too early, and back.
-        for at in [to, from].into_iter().chain(others) {
-            ask_text(&self.nodes[at], "setslot", &[&slot, "node", &self.ids[to]]);
-        }
-        self.settle();
-    }
-
-    /// Has a replica of this primary change places with it, both being well, and
-    /// waits until all nodes know. Returns the new primary.
-    ///
-    /// # Panics
-    ///
-    /// When it has no replica, and when the nodes don't agree within 20 s.
-    pub fn fail_over(&self, primary: usize) -> usize {
-        let replica = self.replica_of(primary).expect("a replica");
-        self.replace(primary, || {
-            ask_text(&self.nodes[replica], "failover", &[]);
-        })
-    }
-
-    /// Kills this primary, and waits until a replica of it has taken its place
-    /// and all other nodes know. Returns the new primary.
-    ///
-    /// # Panics
-    ///
-    /// When fewer than two primaries are left to vote, when it has no replica,
-    /// and when the nodes don't agree within 20 s.
-    pub fn fail_over_by_death(&self, primary: usize) -> usize {
-        self.replace_lost(primary, RedisServer::kill)
-    }
-
-    /// [`fail_over_by_death`](Self::fail_over_by_death) of a primary that is
-    /// halted instead: when it [goes on](RedisServer::cont) it takes itself for
-    /// the primary, until the others correct it.
-    ///
-    /// # Panics
-    ///
-    /// As it.
-    pub fn fail_over_by_halt(&self, primary: usize) -> usize {
-        self.replace_lost(primary, RedisServer::stop)
-    }
-
-    fn replace_lost(&self, primary: usize, lose: impl FnOnce(&RedisServer)) -> usize {
-        assert!(self.primaries().len() >= 3, "the primaries that are left are no majority");
-        assert!(self.replica_of(primary).is_some(), "node {primary} has no replica");
-        self.replace(primary, || lose(&self.nodes[primary]))
-    }
-
-    fn replace(&self, primary: usize, begin: impl FnOnce()) -> usize {
-        let slot = self.view(primary).first_slot().expect("a primary that serves a slot");
-        begin();
-        let successor = poll(PATIENCE, || {
-            let mut views = self.views().into_iter();
-            views.find(|(at, view)| *at != primary && view.serves(slot)).map(|(at, _)| at)
-        });
-        let successor = successor.unwrap_or_else(|| panic!("nobody took over from {primary}"));
-        self.settle();
-        successor
-    }
-
     /// Waits until all running nodes agree on who is what and serves which slots,
     /// say that the cluster is well, and each replica has its primary's data.
     ///
@@ -450,5 +322,4 @@ fn text(reply: Value) -> String {
 }
 
 #[cfg(test)]
-#[path = "cluster_tests.rs"]
 mod tests;

@@ -1,5 +1,6 @@
-//! What the tests stand on: real Redis servers, servers and wires that fail on
-//! demand, captured logs, and the one way to wait for something.
+//! What the tests stand on: real Redis servers, clusters and Sentinels, servers
+//! and wires that fail on demand, captured logs, and the one way to wait for
+//! something.
 //!
 //! Everything here runs on threads of its own rather than on the test's tokio
 //! runtime, so that a paused clock, a single-threaded runtime or a runtime that
@@ -16,7 +17,6 @@
 
 mod certs;
 mod cluster;
-mod cluster_view;
 mod faulty;
 mod logs;
 mod ports;

@@ -64,7 +64,7 @@ fn migrates_a_slot_with_its_keys_at_once_or_in_parts() {
 }
 
 #[test]
-fn a_replica_takes_over_when_told_and_when_its_primary_is_dead() {
+fn a_replica_takes_over_when_told_and_when_its_primary_is_halted_or_dead() {
     let cluster = RedisCluster::start(3, 1);
     let slot = cluster.slot_of("a");
     let first = cluster.owner_of(slot);
@@ -76,14 +76,34 @@ fn a_replica_takes_over_when_told_and_when_its_primary_is_dead() {
     assert_eq!((cluster.owner_of(slot), cluster.replica_of(replica)), (replica, Some(first)));
     assert!(!cluster.primaries().contains(&first));
 
-    assert_eq!(cluster.fail_over_by_death(replica), first);
+    assert_eq!(cluster.fail_over_by_halt(replica), first);
     assert_eq!((cluster.owner_of(slot), cluster.replica_of(first)), (first, None));
-    assert!(TcpStream::connect(("127.0.0.1", cluster.port(replica))).is_err());
-    assert_eq!(cluster.keys(), ["a"]);
-    cluster.nodes()[replica].restart();
+    let halted = &cluster.nodes()[replica];
+    halted.cont();
     cluster.settle();
     assert_eq!(cluster.replica_of(first), Some(replica));
-    assert_eq!(cluster.nodes()[replica].keys(), ["a"]);
+
+    assert_eq!(cluster.fail_over_by_death(first), replica);
+    assert!(TcpStream::connect(("127.0.0.1", cluster.port(first))).is_err());
+    assert_eq!((cluster.replica_of(replica), cluster.keys()), (None, vec!["a".to_owned()]));
+    let dead = &cluster.nodes()[first];
+    dead.restart();
+    cluster.settle();
+    assert_eq!(cluster.replica_of(replica), Some(first));
+    assert_eq!(dead.keys(), ["a"]);
+}
+
+#[test]
+fn nodes_may_ask_for_a_password() {
+    let password = ["--requirepass", "open", "--masterauth", "open"];
+    let cluster = RedisCluster::start_with(2, 1, &password);
+    let slot = cluster.slot_of("a");
+    let (from, to) = (cluster.owner_of(slot), 1 - cluster.owner_of(slot));
+    cluster.cmd_at("a", &["SET", "a", "1"]);
+    cluster.migrate(slot, to);
+    assert_eq!(cluster.nodes()[to].keys(), ["a"]);
+    let refused = redis::cmd("GET").arg("a").exec(&mut connect(cluster.port(from)));
+    assert!(refused.unwrap_err().to_string().contains("Authentication"));
 }
 
 #[test]
