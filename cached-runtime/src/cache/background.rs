@@ -163,7 +163,7 @@ impl Lease {
         let keeper = &cache.background().keeper;
         let id = keeper.next.fetch_add(1, Ordering::Relaxed);
         // Embedded leases don't expire, so there is nothing to renew.
-        if matches!(cache.store(), Store::Redis(_)) {
+        if cache.store().is_shared() {
             let mut held = keeper.held();
             let kept = Kept { hold: hold.clone(), renewed: Instant::now() };
             held.leases.insert(id, kept);

@@ -311,7 +311,7 @@ impl<'a> Call<'a> {
 
     /// The entry, for as long as `fence` holds there.
     fn hold(&self, fence: Fence, tags: Arc<[Captured]>) -> Hold {
-        Hold { key: self.text(), spot: Spot::Entry, fence, tags }
+        Hold { key: self.text(), spot: Spot::Entry { tagged: self.is_tagged() }, fence, tags }
     }
 
     fn text(&self) -> String {

@@ -32,7 +32,8 @@ impl Cache {
         let lease =
             Lease::hold(self, Hold { key, spot: Spot::Beside, fence, tags: Arc::default() });
         // Whoever had it before may just have stored a new value.
-        let asked = Asked { key: &hold.key, tags: &[], age: false };
+        let tags: Vec<_> = hold.tags.iter().map(|captured| captured.tag.clone()).collect();
+        let asked = Asked { key: &hold.key, tags: &tags, age: false };
         let there = self.store().read(asked).wait().await?;
         match there.looked {
             Looked::Present(bytes) if hold.fence.holds(&bytes) => Ok(Marked::Taken(lease)),
@@ -80,7 +81,8 @@ impl Cache {
         if absent.is_empty() {
             return Ok(with_versions(tags, seen, Vec::new()));
         }
-        let preparation = Preparation { key: key.as_str().to_owned(), seize: None, absent };
+        let preparation =
+            Preparation { key: key.as_str().to_owned(), tagged: true, seize: None, absent };
         let prepared = self.store().prepare(preparation).wait().await?;
         Ok(with_versions(tags, seen, prepared.versions))
     }

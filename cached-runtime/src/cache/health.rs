@@ -74,7 +74,7 @@ pub enum HealthState {
     /// All is well.
     Coherent,
     /// Reads work; but writes are refused, so that nothing new is stored, or invalidations that
-    /// failed wait to be carried out.
+    /// failed wait to be carried out, or some of a cluster's primaries are not asked.
     Degraded,
     /// The store is not asked: calls run their bodies, at no extra cost. A probe in the
     /// background finds out when it can be asked again.
@@ -136,11 +136,10 @@ impl Cache {
     pub fn health(&self) -> Health {
         let inner = &*self.inner;
         let condition = match &inner.store {
-            Store::Redis(store) => store.condition(),
-            Store::Memory(_) => Condition::default(),
             Store::Off(failure) => {
                 Condition { bypassed: Some((failure.fault, inner.built)), ..Condition::default() }
             }
+            store => store.condition(),
         };
         let (queued, queue_changed) = (inner.queue.len(), inner.queue.changed());
         let (state, cause, since) = judge(&condition, queued, queue_changed);
@@ -158,11 +157,7 @@ impl Cache {
 impl Cache {
     pub(super) fn local_health(&self) -> LocalHealth {
         let Some(local) = self.local_in_use() else { return LocalHealth::Unused };
-        let watch = match self.store() {
-            Store::Redis(store) => store.watching(),
-            Store::Memory(_) | Store::Off(_) => Watch::Told,
-        };
-        match watch {
+        match self.store().watching() {
             Watch::Told if local.is_coherent() => LocalHealth::Coherent,
             Watch::Told => LocalHealth::Incoherent(Fault::Timeout),
             Watch::Lost(cause) => LocalHealth::Incoherent(cause),

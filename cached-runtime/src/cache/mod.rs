@@ -13,7 +13,7 @@ use crate::function::Function;
 use crate::key::user_key;
 use crate::local::Local;
 use crate::stats::{CacheStats, Counters};
-use crate::store::{MemoryStore, RedisStore, Store};
+use crate::store::{MemoryStore, Store};
 
 mod aside;
 mod background;
@@ -126,8 +126,7 @@ impl Cache {
     }
 
     fn on_redis(url: &str, config: Config) -> Result<Self, Error> {
-        let store = RedisStore::open(url, &config)?;
-        Ok(Self::of(Store::Redis(store), config))
+        Ok(Self::of(Store::open(url, &config)?, config))
     }
 
     fn of(store: Store, config: Config) -> Self {
@@ -267,7 +266,7 @@ impl Cache {
         invalidation: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let outcome = invalidation.await?;
-        if matches!(self.inner.store, Store::Redis(_)) {
+        if self.inner.store.is_shared() {
             crate::io::sleep(self.inner.config.coherence_bound).await;
         }
         Ok(outcome)
@@ -352,6 +351,7 @@ impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let store = match &self.inner.store {
             Store::Redis(redis) => redis.server().to_owned(),
+            Store::Cluster(cluster) => cluster.server().to_owned(),
             Store::Memory(_) => "memory".to_owned(),
             Store::Off(failure) => format!("off: {}", failure.message),
         };

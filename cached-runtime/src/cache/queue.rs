@@ -130,6 +130,8 @@ impl Queue {
                     self.counted(&mut waiting);
                 }
                 Err(failure) if is_about_the_command(&failure) => refused.add(batch, failure),
+                // What is about another primary may fare better.
+                Err(failure) if store.has_parts() => refused.put_aside(&batch, failure),
                 Err(failure) => return Err(failure),
             }
         }
@@ -202,15 +204,21 @@ impl Refused {
     /// Several that were refused together are tried in halves: one may be what all were refused
     /// for.
     fn add(&mut self, mut batch: Batch, failure: Failure) {
-        self.first.get_or_insert(failure);
         if batch.items.len() > 1 && self.halved < HALVINGS {
+            self.first.get_or_insert(failure);
             self.halved += 1;
             let items = batch.items.split_off(batch.items.len() / 2);
             self.halves.push(Batch { kind: batch.kind, items });
             self.halves.push(batch);
         } else {
-            self.requests.extend(batch.items.iter().map(|(_, request)| request));
+            self.put_aside(&batch, failure);
         }
+    }
+
+    /// It is not tried again while the queue is drained this once.
+    fn put_aside(&mut self, batch: &Batch, failure: Failure) {
+        self.first.get_or_insert(failure);
+        self.requests.extend(batch.items.iter().map(|(_, request)| request));
     }
 }
 

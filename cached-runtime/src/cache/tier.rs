@@ -3,6 +3,7 @@
 //! the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Cache;
 use super::queue::Item;
@@ -34,9 +35,14 @@ impl Cache {
         match self.store() {
             Store::Memory(_) => Some(Arc::new(Local::alone(capacity, config.clock.clone()))),
             Store::Redis(store) => {
-                let local = Arc::new(Local::watched(capacity, config.coherence_bound));
-                store.watch(Arc::clone(&local) as Arc<dyn Watched>, config.coherence_bound);
-                Some(local)
+                Some(watched(capacity, config.coherence_bound, |local, bound| {
+                    store.watch(local, bound);
+                }))
+            }
+            Store::Cluster(store) => {
+                Some(watched(capacity, config.coherence_bound, |local, bound| {
+                    store.watch(local, bound);
+                }))
             }
             Store::Off(_) => None,
         }
@@ -77,6 +83,16 @@ impl Cache {
             }
         }
     }
+}
+
+fn watched(
+    capacity: usize,
+    bound: Duration,
+    watch: impl FnOnce(Arc<dyn Watched>, Duration),
+) -> Arc<Local> {
+    let local = Arc::new(Local::watched(capacity, bound));
+    watch(Arc::clone(&local) as Arc<dyn Watched>, bound);
+    local
 }
 
 /// A write under way, of which the local tier hears at its beginning and at its end.

@@ -94,7 +94,9 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         else {
             return found;
         };
-        let (Looked::Present(bytes), Some(local)) = (&sight.looked, self.cache.local()) else {
+        let (Looked::Present(bytes), true, Some(local)) =
+            (&sight.looked, sight.told, self.cache.local())
+        else {
             return found;
         };
         let opened = found.open();

@@ -91,7 +91,8 @@ impl MemoryStore {
                 None => (absent(&mut shard), None),
             }
         };
-        Sight { looked, aged: asked.age, remaining, versions: self.versions(asked.tags) }
+        let versions = self.versions(asked.tags);
+        Sight { looked, aged: asked.age, remaining, versions, told: true }
     }
 
     pub(crate) fn claim(&self, key: &str, token: &Token) -> bool {
@@ -109,7 +110,7 @@ impl MemoryStore {
     }
 
     pub(crate) fn prepare(&self, preparation: &Preparation) -> Prepared {
-        let Preparation { key, seize, absent } = preparation;
+        let Preparation { key, seize, absent, .. } = preparation;
         let seized = seize.as_ref().is_some_and(|(fence, token)| {
             let (mut shard, now) = (self.shard(key), self.now());
             let holds = shard.holds(key, fence, now);
@@ -239,7 +240,7 @@ impl MemoryStore {
 
     fn spot(&self, hold: &Hold) -> MutexGuard<'_, Shard> {
         match hold.spot {
-            Spot::Entry => self.shard(&hold.key),
+            Spot::Entry { .. } => self.shard(&hold.key),
             Spot::Beside => lock(&self.inner.beside),
         }
     }

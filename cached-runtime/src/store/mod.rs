@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::config::Config;
 use crate::entry::Fence;
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
@@ -18,7 +19,7 @@ mod memory;
 mod redis;
 
 pub(crate) use memory::MemoryStore;
-pub(crate) use redis::{Condition, Errands, Listening, RedisStore, Watch};
+pub(crate) use redis::{ClusterStore, Condition, Errands, Listening, Redirect, RedisStore, Watch};
 
 /// A tag's version outlives the values that were stored under it by this much.
 const TAG_MARGIN: Duration = Duration::from_secs(5);
@@ -30,11 +31,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// It is an invalidation's, and that is queued.
     pub(crate) queued: bool,
+    /// In a cluster: it was not carried out here, and who may do it.
+    pub(crate) redirect: Option<Box<Redirect>>,
 }
 
 impl Failure {
     pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Self {
-        Self { fault, message: message.into(), queued: false }
+        Self { fault, message: message.into(), queued: false, redirect: None }
     }
 
     /// Of each of several operations.
@@ -80,6 +83,8 @@ pub(crate) struct Sight {
     pub(crate) remaining: Option<Duration>,
     /// Of the tags asked for, in their order; `None` for a tag that has none. Read after the rest.
     pub(crate) versions: Vec<Option<Token>>,
+    /// Whether what happens to it from then on will be told, where changes are told at all.
+    pub(crate) told: bool,
 }
 
 /// What stands under a key.
@@ -100,7 +105,10 @@ pub(crate) enum Looked {
 /// still be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spot {
-    Entry,
+    /// The key of an entry with tags may be another, in a cluster.
+    Entry {
+        tagged: bool,
+    },
     Beside,
 }
 
@@ -125,6 +133,8 @@ pub(crate) struct Hold {
 #[derive(Debug, Clone)]
 pub(crate) struct Preparation {
     pub(crate) key: String,
+    /// Whether the entry has tags, be their versions known.
+    pub(crate) tagged: bool,
     /// Replace what the fence remembers by a lease with this token: it is of no use to anybody.
     pub(crate) seize: Option<(Fence, Token)>,
     /// Tags that have no version, and the ones to give them.
@@ -168,6 +178,7 @@ pub(crate) trait Watched: Send + Sync {
 #[derive(Clone)]
 pub(crate) enum Store {
     Redis(RedisStore),
+    Cluster(ClusterStore),
     Memory(MemoryStore),
     /// No store, for this reason: each call runs its body.
     Off(Failure),
@@ -179,6 +190,10 @@ macro_rules! on {
         match $self {
             Store::Memory($store) => Task::Ready(Ok($memory)),
             Store::Redis($store) => {
+                let $store = $store.clone();
+                Task::pending(async move { $redis.await })
+            }
+            Store::Cluster($store) => {
                 let $store = $store.clone();
                 Task::pending(async move { $redis.await })
             }
@@ -198,11 +213,20 @@ macro_rules! asking {
 }
 
 impl Store {
+    /// The servers that a URL names.
+    ///
+    /// # Errors
+    /// For a URL that is not usable.
+    pub(crate) fn open(url: &str, config: &Config) -> Result<Self, Error> {
+        redis::open(url, config)
+    }
+
     /// Why the store is not asked now, where it failed too often. Cached calls, and what belongs
     /// to them, respect it; what keeps a promise does not.
     pub(crate) fn refusal(&self) -> Option<Failure> {
         match self {
             Self::Redis(store) => store.refusal(),
+            Self::Cluster(store) => store.refusal(),
             Self::Memory(_) | Self::Off(_) => None,
         }
     }
@@ -215,20 +239,8 @@ impl Store {
         }
         match self {
             Self::Memory(store) => Ok(store.lookup(asked, token)),
-            // The hot path: no box and no copy of the key.
-            Self::Redis(store) => match store.live_here() {
-                Some(live) => store.lookup_on(live, asked, token).await,
-                // Not up, or on no runtime that can hold a connection.
-                None => {
-                    let (store, token) = (store.clone(), *token);
-                    let (key, tags) = (asked.key.to_owned(), asked.tags.to_owned());
-                    let age = asked.age;
-                    let lookup = async move {
-                        store.lookup(Asked { key: &key, tags: &tags, age }, &token).await
-                    };
-                    Task::pending(lookup).wait().await
-                }
-            },
+            Self::Redis(store) => store.lookup_anywhere(asked, token).await,
+            Self::Cluster(store) => store.lookup_anywhere(asked, token).await,
             Self::Off(failure) => Err(failure.clone()),
         }
     }
@@ -243,25 +255,43 @@ impl Store {
             Self::Memory(store) => {
                 asked.iter().zip(tokens).map(|(&a, token)| Ok(store.lookup(a, token))).collect()
             }
-            Self::Redis(store) => match self.refusal() {
+            Self::Redis(_) | Self::Cluster(_) => match self.refusal() {
                 Some(failure) => failure.of_each(asked.len()),
-                None if store.live_here().is_some() => store.lookups(asked, tokens).await,
-                // Not up, or on no runtime that can hold a connection.
-                None => {
-                    let (store, tokens, count) = (store.clone(), tokens.to_vec(), asked.len());
-                    let owned = asked.iter().map(|a| (a.key.to_owned(), a.tags.to_owned(), a.age));
-                    let owned: Vec<(String, Vec<String>, bool)> = owned.collect();
-                    let lookups = async move {
-                        let asked =
-                            owned.iter().map(|(key, tags, age)| Asked { key, tags, age: *age });
-                        Ok(store.lookups(&asked.collect::<Vec<_>>(), &tokens).await)
-                    };
-                    let lookups = Task::pending(lookups).wait().await;
-                    lookups.unwrap_or_else(|failure| failure.of_each(count))
-                }
+                None => self.lookups_anywhere(asked, tokens).await,
             },
             Self::Off(failure) => failure.clone().of_each(asked.len()),
         }
+    }
+
+    async fn lookups_anywhere(
+        &self,
+        asked: &[Asked<'_>],
+        tokens: &[Token],
+    ) -> Vec<Result<Sight, Failure>> {
+        match self {
+            Self::Redis(store) if store.live_here().is_some() => {
+                return store.lookups(asked, tokens).await;
+            }
+            Self::Cluster(store) if crate::io::here().is_some() => {
+                return store.lookups(asked, tokens).await;
+            }
+            _ => {}
+        }
+        // Not up, or on no runtime that can hold a connection.
+        let (store, tokens, count) = (self.clone(), tokens.to_vec(), asked.len());
+        let owned = asked.iter().map(|a| (a.key.to_owned(), a.tags.to_owned(), a.age));
+        let owned: Vec<(String, Vec<String>, bool)> = owned.collect();
+        let lookups = async move {
+            let asked = owned.iter().map(|(key, tags, age)| Asked { key, tags, age: *age });
+            let asked = asked.collect::<Vec<_>>();
+            Ok(match store {
+                Self::Redis(store) => store.lookups(&asked, &tokens).await,
+                Self::Cluster(store) => store.lookups(&asked, &tokens).await,
+                Self::Memory(_) | Self::Off(_) => Vec::new(),
+            })
+        };
+        let lookups = Task::pending(lookups).wait().await;
+        lookups.unwrap_or_else(|failure| failure.of_each(count))
     }
 
     /// What stands under the key, without taking a lease.
@@ -273,9 +303,11 @@ impl Store {
     }
 
     /// Takes the lease where `key` holds nothing, or something that is no string.
-    pub(crate) fn claim(&self, key: &str, token: &Token) -> Task<bool> {
+    pub(crate) fn claim(&self, key: &str, tagged: bool, token: &Token) -> Task<bool> {
         let (key, token) = (key.to_owned(), *token);
-        asking!(self, store => store.claim(&key, &token), move { store.claim(&key, &token) })
+        asking!(self, store => store.claim(&key, &token), move {
+            store.claim(&key, tagged, &token)
+        })
     }
 
     /// Takes a lease beside the entry, where nobody has it.
@@ -340,7 +372,36 @@ impl Store {
     pub(crate) async fn listen(&self, key: &str) -> Option<Listening> {
         match self {
             Self::Redis(store) if self.refusal().is_none() => store.listen(key).await,
+            Self::Cluster(store) if self.refusal().is_none() => store.listen(key).await,
             _ => None,
+        }
+    }
+
+    /// Whether others than this process may change what is there.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_) | Self::Cluster(_))
+    }
+
+    /// Whether it is several servers, of which one may be away while the others are not.
+    pub(crate) fn has_parts(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
+    /// How the servers are.
+    pub(crate) fn condition(&self) -> Condition {
+        match self {
+            Self::Redis(store) => store.condition(),
+            Self::Cluster(store) => store.condition(),
+            Self::Memory(_) | Self::Off(_) => Condition::default(),
+        }
+    }
+
+    /// Whether changes are told to whoever watches.
+    pub(crate) fn watching(&self) -> Watch {
+        match self {
+            Self::Redis(store) => store.watching(),
+            Self::Cluster(store) => store.watching(),
+            Self::Memory(_) | Self::Off(_) => Watch::Told,
         }
     }
 

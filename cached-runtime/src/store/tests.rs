@@ -64,7 +64,12 @@ impl Plain<'_> {
 }
 
 fn hold(key: &str, fence: &Fence) -> Hold {
-    Hold { key: key.to_owned(), spot: Spot::Entry, fence: fence.clone(), tags: [].into() }
+    Hold {
+        key: key.to_owned(),
+        spot: Spot::Entry { tagged: false },
+        fence: fence.clone(),
+        tags: [].into(),
+    }
 }
 
 /// What a value begins with, and then some.
@@ -300,7 +305,7 @@ fn tagged(memory: &MemoryStore, tags: &[String], token: &Token) -> Sight {
 
 fn give(memory: &MemoryStore, tag: &str, version: Token) -> Vec<Token> {
     let absent = vec![(tag.to_owned(), version)];
-    memory.prepare(&Preparation { key: "k".to_owned(), seize: None, absent }).versions
+    memory.prepare(&Preparation { key: "k".to_owned(), tagged: true, seize: None, absent }).versions
 }
 
 #[test]
@@ -375,7 +380,7 @@ fn what_is_of_no_use_is_seized_by_one() {
     let seize = |token: Token| {
         let seize = Some((fence_of(&value(1)), token));
         let absent = vec![("a".to_owned(), token)];
-        memory.prepare(&Preparation { key: "k".to_owned(), seize, absent })
+        memory.prepare(&Preparation { key: "k".to_owned(), tagged: true, seize, absent })
     };
     let (first, second) = (token::fresh(), token::fresh());
     assert_eq!(seize(first), Prepared { seized: true, versions: vec![first] });

@@ -143,7 +143,11 @@ impl Call<'_> {
             }
             Unserved::WrongType => {
                 self.token = token::fresh();
-                let claim = self.cache.store().claim(self.wants.key.as_str(), &self.token);
+                let claim = self.cache.store().claim(
+                    self.wants.key.as_str(),
+                    self.is_tagged(),
+                    &self.token,
+                );
                 match claim.wait().await {
                     Ok(true) => self.prepared(None, versions).await,
                     Ok(false) => Outcome::Load(self.load(Fill::Unfenced)),
@@ -176,7 +180,7 @@ impl Call<'_> {
         let lease = self.guard();
         let taken = seize.is_none();
         let seize = seize.map(|fence| (fence, self.token));
-        let preparation = Preparation { key: self.text(), seize, absent };
+        let preparation = Preparation { key: self.text(), tagged: self.is_tagged(), seize, absent };
         match self.cache.store().prepare(preparation).wait().await {
             Ok(Prepared { seized, versions: given }) => {
                 lease.settled();

@@ -8,12 +8,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::Client;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::RedisStore;
+use super::origin::Origin;
 use crate::io;
 
 mod actor;
@@ -114,7 +114,7 @@ pub(super) struct Bell {
 
 /// What listeners and the actor share.
 struct Desk {
-    client: Client,
+    origin: Origin,
     state: Mutex<State>,
     /// Something changed that the actor should see to.
     news: Notify,
@@ -163,8 +163,8 @@ enum Sound {
 }
 
 impl Bell {
-    pub(super) fn new(client: Client) -> Self {
-        let desk = Desk { client, state: Mutex::default(), news: Notify::new() };
+    pub(super) fn new(origin: Origin) -> Self {
+        let desk = Desk { origin, state: Mutex::default(), news: Notify::new() };
         Self { desk: Arc::new(desk) }
     }
 }

@@ -6,23 +6,20 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
-use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion};
 use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 
 use super::bell::Bell;
 use super::health::Health;
 use super::link::{Link, Live};
-use crate::error::Error;
+use super::origin::Origin;
 use crate::fault::Fault;
 
 pub(super) struct Endpoint {
     /// Tells endpoints apart, also those of one address.
     id: u64,
-    client: Client,
+    origin: Origin,
     pub(super) bell: Bell,
     pub(super) health: Arc<Health>,
     links: RwLock<Vec<Known>>,
@@ -35,21 +32,17 @@ struct Known {
 }
 
 impl Endpoint {
-    pub(super) fn open(url: &str) -> Result<Self, Error> {
-        let info = connection_info(url)?;
-        let health = Arc::new(Health::new(info.addr().to_string()));
-        let client = Client::open(info).map_err(|error| {
-            Error::config(format!("the URL is not usable: {}", error.category()))
-        })?;
+    pub(super) fn new(origin: Origin) -> Self {
+        let health = Arc::new(Health::new(origin.name()));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let bell = Bell::new(client.clone());
-        Ok(Self { id, client, bell, health, links: RwLock::new(Vec::new()) })
+        let bell = Bell::new(origin.clone());
+        Self { id, origin, bell, health, links: RwLock::new(Vec::new()) }
     }
 
     /// To connect by.
-    pub(super) fn client(&self) -> Client {
-        self.client.clone()
+    pub(super) fn origin(&self) -> Origin {
+        self.origin.clone()
     }
 
     /// The link of the runtime this is called on; made, with its actor, at first use.
@@ -120,7 +113,7 @@ impl Endpoint {
             return link;
         }
         known.retain(|known| !known.link.is_dead());
-        let (link, actor) = Link::new(self.client.clone(), Arc::clone(&self.health));
+        let (link, actor) = Link::new(self.origin.clone(), Arc::clone(&self.health));
         let actor = runtime.spawn(actor).abort_handle();
         known.push(Known { runtime: id, link: Arc::clone(&link), actor });
         link
@@ -136,70 +129,19 @@ impl Drop for Endpoint {
     }
 }
 
-/// Parses the URL and adds what redis-rs leaves off: RESP3, no delay, keepalive.
-fn connection_info(url: &str) -> Result<ConnectionInfo, Error> {
-    let scheme = url.split_once(':').map_or(url, |(scheme, _)| scheme);
-    if let "redis+cluster" | "redis+sentinel" | "rediss+cluster" | "rediss+sentinel" = scheme {
-        return Err(Error::config(format!(
-            "`{scheme}:` URLs are not supported yet; use `redis://`, `rediss://` or `unix://`"
-        )));
-    }
-    if cfg!(not(feature = "tls")) && matches!(scheme, "rediss" | "valkeys") {
-        return Err(Error::config(format!(
-            "`{scheme}://` needs the feature `tls` of cached-runtime: in Cargo.toml, \
-             `cached-runtime = {{ version = \"…\", features = [\"tls\"] }}`"
-        )));
-    }
-    // The redis crate's own message can hold the URL, and the URL a password.
-    let info = url.into_connection_info().map_err(|_| {
-        Error::config(format!(
-            "the URL `{}` is not usable; it should look like \
-             `redis://user:password@host:6379/0`, `rediss://host:6380`, `unix:///run/redis.sock` \
-             or `memory:`",
-            without_secrets(url)
-        ))
-    })?;
-    if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-        ready_tls();
-    }
-    let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(15))
-        .with_interval(Duration::from_secs(5));
-    let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
-    Ok(info.set_redis_settings(redis).set_tcp_settings(tcp))
-}
-
-/// The URL with what stands before the `@`, and whatever follows a `?`, left out.
-fn without_secrets(url: &str) -> String {
-    let url = url.split('?').next().unwrap_or_default();
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        (None, Some((_, host))) => format!("…@{host}"),
-        (_, None) => url.to_owned(),
-    }
-}
-
-/// rustls wants one process-wide provider; the program's own choice, where it made one, stands.
-#[cfg(feature = "tls")]
-fn ready_tls() {
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // An error means that somebody else was faster, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-#[cfg(not(feature = "tls"))]
-fn ready_tls() {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn nowhere() -> Endpoint {
+        let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
+        Endpoint::new(Origin::Fixed(Arc::new(client)))
+    }
+
     /// An id that was given again is not to be had at will; a link that died under it is.
     #[tokio::test]
     async fn a_dead_link_is_replaced() {
-        let endpoint = Endpoint::open("redis://127.0.0.1:1").unwrap();
+        let endpoint = nowhere();
         let here = Handle::current();
         let first = endpoint.link();
         assert!(Arc::ptr_eq(&first, &endpoint.link()));
@@ -218,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_link_of_a_runtime_that_has_ended_is_dead() {
-        let endpoint = Endpoint::open("redis://127.0.0.1:1").unwrap();
+        let endpoint = nowhere();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let here = runtime.handle().clone();
         drop(runtime);

@@ -6,6 +6,24 @@ use crate::error::floor_boundary;
 use crate::fault::Fault;
 use crate::store::Failure;
 
+/// Who carries a command out that the asked server of a cluster does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Redirect {
+    /// The server at this address has the slot.
+    Moved(Address),
+    /// The server at this address is about to get the slot, and may have the key already.
+    Ask(Address),
+    /// Nobody has all of the keys just now.
+    Again,
+}
+
+/// Host, where it is another one, and port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) host: Option<String>,
+    pub(crate) port: u16,
+}
+
 pub(super) fn classify(error: &RedisError) -> Fault {
     if let Some(code) = error.code() {
         match code {
@@ -42,7 +60,30 @@ pub(super) fn failure(error: &RedisError) -> Failure {
         Fault::Protocol => "the answer makes no sense",
         _ => "the server refused",
     };
-    Failure::new(fault, format!("{what}: {text}"))
+    // While nobody has the slot, since its primary is gone and none has taken its place yet.
+    let nobody = || (error.code() == Some("CLUSTERDOWN")).then_some(Redirect::Again);
+    let redirect = redirect(error).or_else(nobody).map(Box::new);
+    Failure { redirect, ..Failure::new(fault, format!("{what}: {text}")) }
+}
+
+/// Where a server of a cluster sends whoever asked it.
+pub(super) fn redirect(error: &RedisError) -> Option<Redirect> {
+    let to = || error.redirect_node().and_then(|(address, _)| Address::parse(address));
+    match error.code()? {
+        "MOVED" => to().map(Redirect::Moved),
+        "ASK" => to().map(Redirect::Ask),
+        "TRYAGAIN" => Some(Redirect::Again),
+        _ => None,
+    }
+}
+
+impl Address {
+    /// `host:port`; the host may be empty, or be an IPv6 address without brackets.
+    fn parse(address: &str) -> Option<Self> {
+        let (host, port) = address.rsplit_once(':')?;
+        let host = (!matches!(host, "" | "?")).then(|| host.to_owned());
+        Some(Self { host, port: port.parse().ok()? })
+    }
 }
 
 /// Whether the connection cannot be trusted any longer: it broke, what came is no protocol, or
@@ -61,8 +102,9 @@ pub(super) fn trips(error: &RedisError) -> bool {
             true
         }
         Fault::ReadOnly => error.code() == Some("READONLY"),
-        // BUSY, CLUSTERDOWN, MASTERDOWN … are states of the server; ERR is about the command.
-        Fault::Server => error.code() != Some("ERR"),
+        // BUSY, CLUSTERDOWN, MASTERDOWN … are states of the server; ERR is about the command, and
+        // so is a word of whom else to ask.
+        Fault::Server => error.code() != Some("ERR") && redirect(error).is_none(),
         _ => false,
     }
 }
@@ -81,4 +123,35 @@ pub(super) fn reads_still_hold(error: &RedisError) -> bool {
 pub(super) fn is_syntax_error(error: &RedisError) -> bool {
     error.code() == Some("ERR")
         && error.detail().is_some_and(|detail| detail.contains("syntax error"))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::*;
+
+    fn error(line: &str) -> RedisError {
+        let reply = redis::parse_redis_value(format!("-{line}\r\n").as_bytes());
+        reply.and_then(Value::extract_error).unwrap_err()
+    }
+
+    #[test]
+    fn a_word_of_whom_else_to_ask_is_no_failure_of_the_server() {
+        let at = |host: Option<&str>, port| Address { host: host.map(str::to_owned), port };
+        for (line, expected) in [
+            ("MOVED 3999 127.0.0.1:6381", Redirect::Moved(at(Some("127.0.0.1"), 6381))),
+            ("MOVED 3999 ::1:6381", Redirect::Moved(at(Some("::1"), 6381))),
+            ("MOVED 3999 :6381", Redirect::Moved(at(None, 6381))),
+            ("ASK 3999 cache-2.local:6381", Redirect::Ask(at(Some("cache-2.local"), 6381))),
+            ("TRYAGAIN Multiple keys request during rehashing of slot", Redirect::Again),
+        ] {
+            let error = error(line);
+            assert_eq!(redirect(&error), Some(expected), "{line}");
+            assert!(!trips(&error) && !ends_connection(&error), "{line}");
+        }
+        for line in ["CLUSTERDOWN Hash slot not served", "ERR unknown", "MOVED", "ASK 1 x"] {
+            assert_eq!(redirect(&error(line)), None, "{line}");
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value as Reply};
 
 use super::layout::FullKey;
+use super::line::Line;
 use super::link::Live;
-use super::scripts::{answer, is_forgotten, send, unexpected};
+use super::scripts::{answer, is_forgotten, unexpected};
 use super::{CHUNK, Patience, RedisStore, fault};
 use crate::entry::{self, Fence};
 use crate::fault::Fault;
@@ -18,30 +18,35 @@ use crate::token::Token;
 const RELEASE_PAUSE: Duration = Duration::from_millis(500);
 
 impl RedisStore {
-    pub(crate) async fn claim(&self, key: &str, token: &Token) -> Result<bool, Failure> {
-        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
-            self.claim_on(connection, self.inner.layout.entry(key, false), token).await
+    pub(crate) async fn claim(
+        &self,
+        key: &str,
+        tagged: bool,
+        token: &Token,
+    ) -> Result<bool, Failure> {
+        self.within(self.inner.commit_deadline, Patience::None, async |line| {
+            self.claim_on(line, self.inner.layout.entry(key, tagged), token).await
         })
         .await
     }
 
     pub(super) async fn claim_on(
         &self,
-        connection: &mut MultiplexedConnection,
+        line: &mut Line,
         key: FullKey<'_>,
         token: &Token,
     ) -> Result<bool, RedisError> {
         let lease_millis = self.inner.lease_millis.to_string();
         let arguments = [&entry::lease(token)[..], lease_millis.as_bytes()];
-        Ok(self.inner.scripts.claim.run(connection, &[key], &arguments).await? > 0)
+        Ok(self.inner.scripts.claim.run(line, &[key], &arguments).await? > 0)
     }
 
     pub(crate) async fn mark(&self, key: &str, token: &Token) -> Result<bool, Failure> {
-        self.within(self.inner.lookup_deadline, Patience::None, async |connection| {
+        self.within(self.inner.lookup_deadline, Patience::None, async |line| {
             let mut cmd = Cmd::new();
             cmd.arg("SET").arg(self.inner.layout.beside(key)).arg(&entry::lease(token)[..]);
             cmd.arg("NX").arg("PX").arg(self.inner.lease_millis);
-            match send(connection, &cmd).await? {
+            match line.send(&cmd).await? {
                 Reply::Okay => Ok(true),
                 Reply::Nil => Ok(false),
                 _ => Err(unexpected("SET with NX")),
@@ -53,14 +58,14 @@ impl RedisStore {
     /// One pipeline: the entry is seized, and each absent tag gets a version unless it has one by
     /// now. A version that arrives late, after its caller went away, is as good as any other.
     pub(crate) async fn prepare(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
-        let Preparation { key, seize, absent } = preparation;
+        let Preparation { key, tagged, seize, absent } = preparation;
         let layout = &self.inner.layout;
-        let entry = [layout.entry(key, !absent.is_empty())];
+        let entry = [layout.entry(key, *tagged)];
         let lease_millis = self.inner.lease_millis.to_string();
         let seizure = seize
             .as_ref()
             .map(|(fence, token)| (&fence.prefix[..], exact_len(fence), entry::lease(token)));
-        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
+        self.within(self.inner.commit_deadline, Patience::None, async |line| {
             let arguments = seizure.as_ref().map(|(prefix, len, lease)| {
                 [prefix, len.as_bytes(), &lease[..], lease_millis.as_bytes()]
             });
@@ -72,8 +77,7 @@ impl RedisStore {
             for (tag, version) in absent {
                 pipeline.add_command(self.version_of(layout.tag_of(key, tag), version));
             }
-            let expected = absent.len() + usize::from(arguments.is_some());
-            let replies = connection.send_packed_commands(&pipeline, 0, expected).await?;
+            let replies = line.send_all(&pipeline).await?;
             let mut replies = replies.into_iter().map(Reply::extract_error);
             let mut missing = || Err(unexpected("a pipeline"));
             let seized = match &arguments {
@@ -81,7 +85,7 @@ impl RedisStore {
                 Some(arguments) => match replies.next().unwrap_or_else(&mut missing) {
                     Err(error) if is_forgotten(&error) => {
                         let by_text = script.by_text(&entry, arguments);
-                        answer(&send(connection, &by_text).await?)? > 0
+                        answer(&line.send(&by_text).await?)? > 0
                     }
                     reply => answer(&reply?)? > 0,
                 },
@@ -114,10 +118,10 @@ return false";
     }
 
     pub(crate) async fn commit(&self, hold: &Hold, value: &Value) -> Result<bool, Failure> {
-        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
+        self.within(self.inner.commit_deadline, Patience::None, async |line| {
             let commit = Commit::new(self, hold, value);
             let (keys, arguments) = commit.parts();
-            let stored = self.inner.scripts.commit.run(connection, &keys, &arguments).await?;
+            let stored = self.inner.scripts.commit.run(line, &keys, &arguments).await?;
             self.inner.endpoint.health.worked();
             Ok(stored > 0)
         })
@@ -144,7 +148,7 @@ return false";
     /// One pipeline; each commit on its own, so that one that is refused keeps no other back.
     async fn commit_together(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
         let sent = self
-            .within(self.inner.commit_deadline, Patience::None, async |connection| {
+            .within(self.inner.commit_deadline, Patience::None, async |line| {
                 let script = &self.inner.scripts.commit;
                 let mut pipeline = Pipeline::with_capacity(commits.len());
                 for (hold, value) in commits {
@@ -152,7 +156,7 @@ return false";
                     let (keys, arguments) = commit.parts();
                     pipeline.add_command(script.by_hash(&keys, &arguments));
                 }
-                let replies = connection.send_packed_commands(&pipeline, 0, commits.len()).await?;
+                let replies = line.send_all(&pipeline).await?;
                 let mut replies: Vec<_> = replies.into_iter().map(Reply::extract_error).collect();
                 let forgotten =
                     |reply: &Result<Reply, RedisError>| reply.as_ref().is_err_and(is_forgotten);
@@ -170,8 +174,7 @@ return false";
                             script.by_hash(&keys, &arguments)
                         });
                     }
-                    let count = pipeline.len();
-                    let answers = connection.send_packed_commands(&pipeline, 0, count).await?;
+                    let answers = line.send_all(&pipeline).await?;
                     for (at, answer) in again.into_iter().zip(answers) {
                         replies[at] = answer.extract_error();
                     }
@@ -199,19 +202,19 @@ return false";
         tags: &[Captured],
         value: &Value,
     ) -> Result<(), Failure> {
-        self.within(self.inner.invalidate_deadline, Patience::Waits, async |connection| {
+        self.within(self.inner.invalidate_deadline, Patience::Waits, async |line| {
             let (entry, life) =
                 (self.inner.layout.entry(key, !tags.is_empty()), millis(value.life));
             if tags.is_empty() {
                 let mut cmd = Cmd::new();
                 cmd.arg("SET").arg(entry).arg(&value.bytes).arg("PX").arg(life);
-                return send(connection, &cmd).await.map(|_| ());
+                return line.send(&cmd).await.map(|_| ());
             }
             let mut keys = vec![entry];
             keys.extend(tags.iter().map(|captured| self.inner.layout.tag_of(key, &captured.tag)));
             let tag_life = self.tag_life(value.life);
             let arguments = [&value.bytes[..], life.as_bytes(), tag_life.as_bytes()];
-            self.inner.scripts.put.run(connection, &keys, &arguments).await.map(|_| ())
+            self.inner.scripts.put.run(line, &keys, &arguments).await.map(|_| ())
         })
         .await
     }
@@ -232,12 +235,14 @@ return false";
         let end = Instant::now() + Duration::from_millis(self.inner.lease_millis);
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let released = self.within(left, Patience::Waits, async |connection| {
-                self.release_on(connection, keys, fence, tags).await
+            let released = self.within(left, Patience::Waits, async |line| {
+                self.release_on(line, keys, fence, tags).await
             });
             match released.await {
                 Err(failure)
-                    if failure.fault != Fault::Off && Instant::now() + RELEASE_PAUSE < end =>
+                    if failure.fault != Fault::Off
+                        && failure.redirect.is_none()
+                        && Instant::now() + RELEASE_PAUSE < end =>
                 {
                     tokio::time::sleep(RELEASE_PAUSE).await;
                 }
@@ -249,7 +254,7 @@ return false";
     /// `keys`, in full: where the lease stands, and the tags.
     pub(super) async fn release_on(
         &self,
-        connection: &mut MultiplexedConnection,
+        line: &mut Line,
         keys: &[Vec<u8>],
         fence: &Fence,
         tags: &[Captured],
@@ -258,7 +263,7 @@ return false";
         let channel = self.channel_of(keys);
         let mut arguments = vec![&fence.prefix[..], len.as_bytes(), &channel[..]];
         arguments.extend(tags.iter().map(|captured| &captured.version[..]));
-        Ok(self.inner.scripts.release.run(connection, keys, &arguments).await? > 0)
+        Ok(self.inner.scripts.release.run(line, keys, &arguments).await? > 0)
     }
 
     /// Behind the lookup that took the lease or may still take it, on its connection. Says whether
@@ -270,7 +275,8 @@ return false";
         fence: &Fence,
     ) -> bool {
         let Some(wire) = live.wire() else {
-            return self.release_on(&mut live.connection(), key, fence, &[]).await.is_ok();
+            let mut line = Line::new(live.connection(), self.asking);
+            return self.release_on(&mut line, key, fence, &[]).await.is_ok();
         };
         let (len, channel) = (exact_len(fence), self.channel_of(key));
         let arguments = [&fence.prefix[..], len.as_bytes(), &channel[..]];
@@ -287,10 +293,10 @@ return false";
     pub(crate) async fn renew(&self, hold: &Hold) -> Result<bool, Failure> {
         let lease_millis = self.inner.lease_millis.to_string();
         let tag_life = self.tag_life(Duration::ZERO);
-        self.within(self.inner.commit_deadline, Patience::None, async |connection| {
+        self.within(self.inner.commit_deadline, Patience::None, async |line| {
             let arguments = [&hold.fence.prefix[..], lease_millis.as_bytes(), tag_life.as_bytes()];
             let keys = self.spot_and_tags(hold);
-            Ok(self.inner.scripts.renew.run(connection, &keys, &arguments).await? > 0)
+            Ok(self.inner.scripts.renew.run(line, &keys, &arguments).await? > 0)
         })
         .await
     }
@@ -298,7 +304,7 @@ return false";
     fn spot_and_tags<'a>(&'a self, hold: &'a Hold) -> Vec<FullKey<'a>> {
         let layout = &self.inner.layout;
         let spot = match hold.spot {
-            Spot::Entry => layout.entry(&hold.key, !hold.tags.is_empty()),
+            Spot::Entry { tagged } => layout.entry(&hold.key, tagged),
             Spot::Beside => layout.beside(&hold.key),
         };
         let tags = hold.tags.iter().map(|captured| layout.tag_of(&hold.key, &captured.tag));

@@ -123,6 +123,12 @@ impl Health {
 }
 
 impl RedisStore {
+    /// Whether it is asked, and as far as is known can be.
+    pub(super) fn is_well(&self) -> bool {
+        let condition = self.condition();
+        condition.bypassed.is_none()
+    }
+
     pub(crate) fn condition(&self) -> Condition {
         let endpoint = &self.inner.endpoint;
         let (health, breaker) = (&endpoint.health, &endpoint.health.breaker);

@@ -16,15 +16,17 @@
 //! hash, each stripe with its own copy of each tag's version, and to invalidate a tag is one
 //! deletion a stripe. One server needs no stripes and has none in its names.
 
+use crc16::{State, XMODEM};
 use redis::{RedisWrite, ToRedisArgs};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// How many stripes a cluster's tagged entries are spread over.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the store on a cluster"))]
 pub(super) const CLUSTER_STRIPES: u8 = 16;
 
 /// `{s07}`
 const STRIPE_LEN: usize = 5;
+/// Into so many slots a cluster's keys are divided.
+pub(super) const SLOTS: u16 = 16_384;
 
 /// How a namespace's keys are named.
 pub(super) struct Layout {
@@ -62,6 +64,13 @@ pub(super) struct FullKey<'a> {
     key: &'a str,
 }
 
+/// What a name on the server stands for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Named<'a> {
+    Entry(&'a str),
+    Tag(&'a str),
+}
+
 impl Layout {
     pub(super) fn new(namespace: &str, stripes: u8) -> Self {
         Self { namespace: namespace.to_owned(), stripes }
@@ -94,7 +103,7 @@ impl Layout {
 
     /// All copies of a tag's version.
     pub(super) fn tags<'a>(&'a self, tag: &'a str) -> impl Iterator<Item = FullKey<'a>> {
-        let striped = self.stripes > 1;
+        let striped = self.is_striped();
         (0..self.stripes).map(move |stripe| self.full(Kind::Tag, tag, striped.then_some(stripe)))
     }
 
@@ -103,11 +112,44 @@ impl Layout {
         self.full(Kind::Waiters, key, None)
     }
 
-    /// What the names of entries begin with, and those of tags, for the link that tells of changes,
-    /// and the channel that it subscribes to.
-    pub(super) fn watched(&self) -> (String, String, String) {
-        let namespace = &self.namespace;
-        (format!("{namespace}:"), format!("{namespace}#t:"), format!("{namespace}#l"))
+    /// What the names of entries and of tags begin with, for the link that tells of changes.
+    pub(super) fn prefixes(&self) -> Vec<Vec<u8>> {
+        let entries = self.full(Kind::Entry, "", None);
+        let striped = (0..self.stripes).filter(|_| self.is_striped());
+        let striped = striped.map(|stripe| self.full(Kind::Entry, "", Some(stripe)));
+        let names = std::iter::once(entries).chain(striped).chain(self.tags(""));
+        names.map(FullKey::to_bytes).collect()
+    }
+
+    /// The channel that this link subscribes to.
+    pub(super) fn quiet_channel(&self) -> String {
+        format!("{}#l", self.namespace)
+    }
+
+    /// Whose name this is; `None` where it is neither an entry's nor a tag's.
+    pub(super) fn named<'a>(&self, full: &'a [u8]) -> Option<Named<'a>> {
+        // A key that is no text is none of ours.
+        let full = std::str::from_utf8(full).ok()?;
+        let rest = if self.is_striped() && full.starts_with("{s") {
+            full.get(STRIPE_LEN..)?
+        } else {
+            full
+        };
+        let rest = rest.strip_prefix(self.namespace.as_str())?;
+        let tag = || rest.strip_prefix(Kind::Tag.mark()).map(Named::Tag);
+        rest.strip_prefix(Kind::Entry.mark()).map(Named::Entry).or_else(tag)
+    }
+
+    /// The patterns that find every entry whose key matches one.
+    pub(super) fn patterns(&self, pattern: &str) -> Vec<Vec<u8>> {
+        let plain = self.entry(pattern, false).to_bytes();
+        let striped = self.is_striped().then(|| [b"{s[0-9][0-9]}", &plain[..]].concat());
+        std::iter::once(plain).chain(striped).collect()
+    }
+
+    /// Whether the server is one of a cluster.
+    pub(super) fn is_striped(&self) -> bool {
+        self.stripes > 1
     }
 
     /// The channel of those who wait for the entry whose key, or the lease beside it, is this.
@@ -124,7 +166,7 @@ impl Layout {
 
     fn stripe(&self, key: &str) -> Option<u8> {
         let stripe = xxh3_64(key.as_bytes()) % u64::from(self.stripes);
-        (self.stripes > 1).then(|| u8::try_from(stripe).unwrap_or(0))
+        self.is_striped().then(|| u8::try_from(stripe).unwrap_or(0))
     }
 }
 
@@ -141,6 +183,22 @@ impl FullKey<'_> {
         stripe + self.namespace.len() + self.kind.mark().len() + self.key.len()
     }
 
+    /// In which of a cluster's slots it stands: by what is in its first braces, where there is
+    /// something (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/).
+    pub(super) fn slot(&self) -> u16 {
+        let mut state = State::<XMODEM>::new();
+        match (self.stripe, braced(self.key)) {
+            (Some(stripe), _) => state.update(format!("s{stripe:02}").as_bytes()),
+            (None, Some(braced)) => state.update(braced.as_bytes()),
+            (None, None) => {
+                for part in [self.namespace, self.kind.mark(), self.key] {
+                    state.update(part.as_bytes());
+                }
+            }
+        }
+        state.get() % SLOTS
+    }
+
     pub(super) fn write(&self, out: &mut (impl std::io::Write + ?Sized)) {
         // Into memory, which cannot fail.
         if let Some(stripe) = self.stripe {
@@ -150,6 +208,13 @@ impl FullKey<'_> {
             let _ = out.write_all(part.as_bytes());
         }
     }
+}
+
+/// What is in the first braces. There are none in a namespace, but in keys that were made by hand.
+fn braced(key: &str) -> Option<&str> {
+    let (_, rest) = key.split_once('{')?;
+    let (braced, _) = rest.split_once('}')?;
+    (!braced.is_empty()).then_some(braced)
 }
 
 impl ToRedisArgs for FullKey<'_> {
@@ -180,6 +245,48 @@ mod tests {
         assert_eq!(waiters, b"shop#w:f:42");
         for full in [layout.entry("f:42", false), layout.beside("f:42")] {
             assert_eq!(layout.waiters_of(&full.to_bytes()), waiters);
+        }
+    }
+
+    /// The first is the specification's own example; the others are what a server says
+    /// (`CLUSTER KEYSLOT`).
+    #[test]
+    fn slots_are_those_of_the_server() {
+        let slot = |namespace: &str, key: &str| Layout::new(namespace, 1).entry(key, false).slot();
+        let mut state = State::<XMODEM>::new();
+        state.update(b"123456789");
+        assert_eq!(state.get(), 0x31C3);
+        assert_eq!(slot("shop", "f:42"), 189);
+        assert_eq!(slot("shop", "{}f:42"), 8_487);
+        assert_eq!(slot("shop", "g:{f}{h}"), 3_168);
+        let striped = Layout::new("shop", CLUSTER_STRIPES);
+        let entry = striped.entry("f:42", true);
+        assert_eq!(entry.slot(), striped.tag_of("f:42", "users").slot());
+        let seventh = striped.full(Kind::Tag, "users", Some(7));
+        assert_eq!(seventh.slot(), 633);
+    }
+
+    #[test]
+    fn names_are_told_apart() {
+        for stripes in [1, CLUSTER_STRIPES] {
+            let layout = Layout::new("shop", stripes);
+            for tagged in [false, true] {
+                let entry = layout.entry("f:{s07}shop#t:1", tagged).to_bytes();
+                assert_eq!(layout.named(&entry), Some(Named::Entry("f:{s07}shop#t:1")));
+            }
+            for tag in layout.tags("users") {
+                assert_eq!(layout.named(&tag.to_bytes()), Some(Named::Tag("users")));
+            }
+            for other in ["shop#r:f:42", "shopping:f", "{s07}other:f", "sho", "{s07", "{s\u{e9}"] {
+                assert_eq!(layout.named(other.as_bytes()), None, "{other}");
+            }
+            let prefixes = layout.prefixes();
+            assert_eq!(prefixes.len(), if stripes == 1 { 2 } else { 33 });
+            for name in [layout.entry("f", false), layout.entry("f", true), layout.tag_of("f", "t")]
+            {
+                let name = name.to_bytes();
+                assert_eq!(prefixes.iter().filter(|it| name.starts_with(&it[..])).count(), 1);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::fault;
 use super::health::Health;
 use super::lane::Lane;
+use super::origin::Origin;
 use super::wire::{self, Actor, Socket, Wire};
 use crate::fault::Fault;
 use crate::policy::backoff;
@@ -108,7 +109,7 @@ impl Live {
 impl Link {
     /// A link whose actor is to be spawned on the runtime that will use it.
     pub(super) fn new(
-        client: Client,
+        origin: Origin,
         health: Arc<Health>,
     ) -> (Arc<Self>, impl Future<Output = ()>) {
         let link = Arc::new(Self {
@@ -117,7 +118,7 @@ impl Link {
             hurry: Notify::new(),
             dead: AtomicBool::new(false),
         });
-        let actor = supervise(Farewell(Arc::clone(&link)), client, health);
+        let actor = supervise(Farewell(Arc::clone(&link)), origin, health);
         (link, actor)
     }
 
@@ -216,12 +217,12 @@ impl Drop for Together {
     }
 }
 
-async fn supervise(farewell: Farewell, client: Client, health: Arc<Health>) {
+async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
     let link = &farewell.0;
     let mut attempt = 0;
     loop {
         let (pushes, mut pushed) = mpsc::unbounded_channel();
-        match connect_both(&client, pushes).await {
+        match connect_both(&origin, pushes).await {
             Ok((connection, socket)) => {
                 let since = Instant::now();
                 let wire = socket.as_ref().map(|_| Arc::<Wire>::default());
@@ -274,16 +275,20 @@ async fn supervise(farewell: Farewell, client: Client, health: Arc<Health>) {
 
 /// The redis crate's connection, and beside it a lane's, to the same server, where one can be had.
 async fn connect_both(
-    client: &Client,
+    origin: &Origin,
     pushes: mpsc::UnboundedSender<PushInfo>,
 ) -> Result<(MultiplexedConnection, Option<Socket>), Failure> {
     within_deadline(async {
+        let client = origin.client().await?;
         let info = client.get_connection_info();
         let Some((mut socket, address)) = wire::connect(info).await? else {
-            return Ok((plain(client, pushes).await?, None));
+            let connection = plain(&client, pushes).await?;
+            origin.check(&connection).await?;
+            return Ok((connection, None));
         };
-        let client = Client::open(info.clone().set_addr(address))?;
-        let connection = plain(&client, pushes).await?;
+        let there = Client::open(info.clone().set_addr(address))?;
+        let connection = plain(&there, pushes).await?;
+        origin.check(&connection).await?;
         socket.log_in(info).await?;
         Ok((connection, Some(socket)))
     })
@@ -291,10 +296,10 @@ async fn connect_both(
 }
 
 pub(super) async fn connect(
-    client: &Client,
+    origin: &Origin,
     pushes: impl AsyncPushSender,
 ) -> Result<MultiplexedConnection, Failure> {
-    within_deadline(plain(client, pushes)).await
+    within_deadline(async { plain(&origin.client().await?, pushes).await }).await
 }
 
 async fn plain(

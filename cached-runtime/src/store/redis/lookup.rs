@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::lane::{self, Answer, Beside, Commands, Extras, Lost, Seen};
+use super::line::Line;
 use super::link::{Link, Live};
 use super::scripts::unexpected;
 use super::{CHUNK, Patience, RedisStore, fault, wire};
 use crate::entry::{self, Present};
 use crate::fault::Fault;
+use crate::io::Task;
 use crate::store::{Asked, Failure, Looked, Sight};
 use crate::token::Token;
 
@@ -36,18 +37,35 @@ impl Queued<'_> {
 
 impl RedisStore {
     /// Looks up on the link of the runtime this is polled on.
-    pub(crate) async fn lookup(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
+    pub(super) async fn lookup(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
         let live = self.live().await?;
         self.lookup_on(live, asked, token).await
     }
 
-    pub(in crate::store) async fn lookup_on(
+    /// Looks up in any thread and any runtime: here where a connection is up, which is the hot path
+    /// and has no box and no copy of the key, else where one can be had.
+    pub(in crate::store) async fn lookup_anywhere(
+        &self,
+        asked: Asked<'_>,
+        token: &Token,
+    ) -> Result<Sight, Failure> {
+        if let Some(live) = self.live_here() {
+            return self.lookup_on(live, asked, token).await;
+        }
+        let (store, token) = (self.clone(), *token);
+        let (key, tags, age) = (asked.key.to_owned(), asked.tags.to_owned(), asked.age);
+        let lookup =
+            async move { store.lookup(Asked { key: &key, tags: &tags, age }, &token).await };
+        Task::pending(lookup).wait().await
+    }
+
+    async fn lookup_on(
         &self,
         live: Arc<Live>,
         asked: Asked<'_>,
         token: &Token,
     ) -> Result<Sight, Failure> {
-        if !self.inner.writes.fused() {
+        if self.asking || !self.inner.writes.fused() {
             return Box::pin(self.plain(asked, token)).await;
         }
         let _place = self.inner.in_flight.enter()?;
@@ -150,7 +168,7 @@ impl RedisStore {
             Answer::Unexpected => return Err(self.useless(live, &unexpected("SET with GET"))),
         };
         self.inner.endpoint.health.worked();
-        Ok(Sight { looked, aged: asked.age, remaining, versions })
+        Ok(Sight { looked, aged: asked.age, remaining, versions, told: true })
     }
 
     fn unanswered_lookup(&self) -> Failure {
@@ -219,7 +237,7 @@ impl RedisStore {
             // The versions of its tags are captured together with the claim.
             let versions = vec![None; asked.tags.len()];
             let (looked, aged) = (Looked::WrongType, asked.age);
-            return Ok(Sight { looked, aged, remaining: None, versions });
+            return Ok(Sight { looked, aged, remaining: None, versions, told: true });
         }
         if !fault::reads_still_hold(error) {
             return Err(self.useless(live, error));
@@ -234,8 +252,8 @@ impl RedisStore {
 
     /// GET, and where there is nothing a script that takes the lease, unless writes are refused.
     async fn plain(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
-        self.within(self.inner.lookup_deadline, Patience::None, async |connection| {
-            let mut sight = self.read_on(connection, asked).await?;
+        self.within(self.inner.lookup_deadline, Patience::None, async |line| {
+            let mut sight = self.read_on(line, asked).await?;
             if self.is_stuck(&sight.looked) {
                 sight.looked = Looked::Unleased(self.inner.writes.paused_by());
                 return Ok(sight);
@@ -247,7 +265,7 @@ impl RedisStore {
             sight.looked = if self.inner.writes.paused() {
                 Looked::Unleased(self.inner.writes.paused_by())
             } else {
-                match self.claim_on(connection, key, token).await {
+                match self.claim_on(line, key, token).await {
                     Ok(true) => Looked::Leased,
                     Ok(false) => Looked::Unleased(None),
                     Err(error) if fault::reads_still_hold(&error) => {
@@ -273,18 +291,14 @@ impl RedisStore {
     }
 
     pub(crate) async fn read(&self, asked: Asked<'_>) -> Result<Sight, Failure> {
-        self.within(self.inner.lookup_deadline, Patience::Waits, async |connection| {
-            self.read_on(connection, asked).await
+        self.within(self.inner.lookup_deadline, Patience::Waits, async |line| {
+            self.read_on(line, asked).await
         })
         .await
     }
 
     /// GET in one pipeline with what else is asked; nothing there is "no lease was taken".
-    async fn read_on(
-        &self,
-        connection: &mut MultiplexedConnection,
-        asked: Asked<'_>,
-    ) -> Result<Sight, RedisError> {
+    async fn read_on(&self, line: &mut Line, asked: Asked<'_>) -> Result<Sight, RedisError> {
         let Extras { age, versions } = self.extras(asked);
         let mut get = Cmd::new();
         get.arg("GET").arg(self.inner.layout.entry(asked.key, !asked.tags.is_empty()));
@@ -293,7 +307,7 @@ impl RedisStore {
         for cmd in age.into_iter().chain([get]).chain(versions) {
             pipeline.add_command(cmd);
         }
-        let replies = connection.send_packed_commands(&pipeline, 0, pipeline.len()).await?;
+        let replies = line.send_all(&pipeline).await?;
         let mut replies = replies.into_iter();
         let age = if aged { replies.next() } else { None };
         let found = replies.next().ok_or_else(|| unexpected("GET"))?.extract_error();
@@ -307,7 +321,7 @@ impl RedisStore {
         };
         let remaining = remaining(age)?;
         let versions = known_versions(asked, versions)?;
-        Ok(Sight { looked, aged: asked.age, remaining, versions })
+        Ok(Sight { looked, aged: asked.age, remaining, versions, told: true })
     }
 
     pub(super) fn no_answer(&self, deadline: Duration) -> Failure {

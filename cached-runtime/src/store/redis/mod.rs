@@ -1,4 +1,5 @@
-//! The remote store: Redis or Valkey, standalone. The only place that names the redis crate.
+//! The remote store: Redis or Valkey, one server, wherever its sentinels say that it is, or a cluster
+//! of them. The only place that names the redis crate.
 //!
 //! Each operation runs on the connection of the runtime it is polled on, under one deadline that
 //! covers everything, connecting included.
@@ -7,17 +8,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::RedisError;
-use redis::aio::MultiplexedConnection;
 
 pub(crate) use self::bell::Listening;
 use self::bound::InFlight;
 use self::endpoint::Endpoint;
 use self::layout::Layout;
+use self::line::Line;
 use self::link::Live;
+use self::origin::Origin;
 use self::scripts::Scripts;
+use self::url::Servers;
 use self::wire::Encoder;
 use self::writes::Writes;
-use super::Failure;
+use super::{Failure, Store};
 use crate::config::Config;
 use crate::error::Error;
 use crate::fault::Fault;
@@ -26,35 +29,54 @@ use crate::io;
 mod bell;
 mod bound;
 mod breaker;
+mod cluster;
 mod endpoint;
 mod fault;
 mod fill;
 mod health;
 mod lane;
 mod layout;
+mod line;
 mod link;
 mod lookup;
+mod origin;
 mod probe;
 mod promise;
 mod scripts;
 mod taken;
+mod url;
 mod watch;
 mod wire;
 mod writes;
 
+pub(crate) use self::cluster::ClusterStore;
+pub(crate) use self::fault::Redirect;
 pub(crate) use self::health::Condition;
 pub(crate) use self::probe::Errands;
 pub(crate) use self::watch::Watch;
 use self::watch::Watcher;
 
+/// The store that a URL names.
+pub(super) fn open(url: &str, config: &Config) -> Result<Store, Error> {
+    Ok(match Servers::parse(url)? {
+        Servers::One(info) => Store::Redis(RedisStore::new(Origin::fixed(info)?, 1, config)),
+        Servers::Sentinels(watch) => {
+            Store::Redis(RedisStore::new(Origin::watched(watch)?, 1, config))
+        }
+        Servers::Cluster(seeds) => Store::Cluster(ClusterStore::open(seeds, config)?),
+    })
+}
+
 #[derive(Clone)]
 pub(crate) struct RedisStore {
     inner: Arc<Inner>,
+    /// See [`Line`].
+    asking: bool,
 }
 
 struct Inner {
     endpoint: Endpoint,
-    layout: Layout,
+    layout: Arc<Layout>,
     /// Of lookups on a lane of their own.
     encoder: Encoder,
     lookup_deadline: Duration,
@@ -89,12 +111,14 @@ enum Patience {
 }
 
 impl RedisStore {
-    pub(crate) fn open(url: &str, config: &Config) -> Result<Self, Error> {
+    /// One server, whose tagged keys are spread over so many stripes.
+    fn new(origin: Origin, stripes: u8, config: &Config) -> Self {
         let lease_millis = u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX);
         let store = Self {
+            asking: false,
             inner: Arc::new(Inner {
-                endpoint: Endpoint::open(url)?,
-                layout: Layout::new(&config.namespace, 1),
+                endpoint: Endpoint::new(origin),
+                layout: Arc::new(Layout::new(&config.namespace, stripes)),
                 encoder: Encoder::new(lease_millis),
                 lookup_deadline: config.lookup_deadline,
                 commit_deadline: config.commit_deadline,
@@ -108,7 +132,17 @@ impl RedisStore {
             }),
         };
         store.inner.endpoint.health.breaker.guard(Arc::downgrade(&store.inner));
-        Ok(store)
+        store
+    }
+
+    /// Whether both are one server's.
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
+    /// For commands about a slot that the server is about to get.
+    fn asking(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), asking: true }
     }
 
     /// Why not to ask the server now, where the circuit is open.
@@ -141,7 +175,7 @@ impl RedisStore {
         &self,
         deadline: Duration,
         patience: Patience,
-        operation: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+        operation: impl AsyncFnOnce(&mut Line) -> Result<T, RedisError>,
     ) -> Result<T, Failure> {
         let _place = match patience {
             Patience::None => Some(self.inner.in_flight.enter()?),
@@ -154,9 +188,9 @@ impl RedisStore {
                 Patience::None => link.live().await?,
                 Patience::Waits => link.live_or_wait().await?,
             };
-            let mut connection = live.connection();
+            let mut line = Line::new(live.connection(), self.asking);
             let live = used.insert(live);
-            let result = operation(&mut connection).await;
+            let result = operation(&mut line).await;
             if let Err(error) = &result {
                 self.failed(live, error);
             } else {
@@ -179,6 +213,9 @@ impl RedisStore {
     }
 
     fn failed(&self, live: &Live, error: &RedisError) {
+        if fault::redirect(error).is_some() {
+            return live.answered();
+        }
         let fault = fault::classify(error);
         if fault::ends_connection(error) {
             // The link's actor tells the breaker, once per connection.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use super::scripts::send;
 use super::{Inner, Patience, RedisStore, fault};
 use crate::fault::Fault;
 use crate::io::Task;
@@ -39,7 +38,7 @@ pub(super) async fn until_usable(endpoint: Weak<Inner>) {
         // A link that comes up meanwhile is a sign that needs no waiting for.
         let _ = tokio::time::timeout(pause, link.comes_up()).await;
         let Some(inner) = endpoint.upgrade() else { return };
-        let store = RedisStore { inner };
+        let store = RedisStore { inner, asking: false };
         if store.is_usable().await && store.did_errands().await {
             store.inner.endpoint.hurry();
             store.inner.endpoint.health.breaker.close();
@@ -57,7 +56,7 @@ impl RedisStore {
         // Waiting for a connection is the link's affair, and not within the answer's deadline.
         let _ = tokio::time::timeout(LONGEST_PAUSE, link.live_or_wait()).await;
         let probed = self
-            .within(self.inner.lookup_deadline, Patience::Waits, async |connection| {
+            .within(self.inner.lookup_deadline, Patience::Waits, async |line| {
                 let mut set = Cmd::new();
                 set.arg("SET")
                     .arg(self.inner.layout.entry(KEY, false))
@@ -66,11 +65,11 @@ impl RedisStore {
                     .arg("GET")
                     .arg("PX")
                     .arg(1);
-                let mut answer = send(connection, &set).await;
+                let mut answer = line.send(&set).await;
                 if answer.as_ref().is_err_and(fault::reads_still_hold) {
                     let mut get = Cmd::new();
                     get.arg("GET").arg(self.inner.layout.entry(KEY, false));
-                    answer = send(connection, &get).await;
+                    answer = line.send(&get).await;
                 }
                 match answer {
                     Err(error) if fault::trips(&error) => Err(error),

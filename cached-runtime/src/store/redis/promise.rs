@@ -3,14 +3,30 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 
-use super::scripts::send;
-use super::{Patience, RedisStore, probe};
+use super::origin::is_primary;
+use super::scripts::unexpected;
+use super::{Patience, RedisStore, cluster, fault, probe};
 use crate::fault::Fault;
 use crate::store::Failure;
 
 const SCAN_COUNT: usize = 1000;
+
+/// What a walk over one server of a cluster came to.
+#[derive(Clone, Copy)]
+pub(super) struct Walked {
+    pub(super) removed: u64,
+    /// Keys were on their way to or from another server.
+    pub(super) moving: bool,
+}
+
+impl Walked {
+    fn add(&mut self, other: Self) {
+        self.removed += other.removed;
+        self.moving |= other.moving;
+    }
+}
 
 impl RedisStore {
     /// One command for entries and tags. Where both are given, the answer's count is of both.
@@ -35,9 +51,27 @@ impl RedisStore {
     /// primary any more walks as well, over what it has; so the last word is always an UNLINK, which
     /// it refuses, be it of nothing.
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
-        let pattern = self.inner.layout.entry(pattern, false);
-        let nothing = self.inner.layout.entry(probe::KEY, false);
-        let (mut cursor, mut removed) = (b"0".to_vec(), 0);
+        let mut removed = 0;
+        for pattern in self.inner.layout.patterns(pattern) {
+            removed += self.walk(&pattern).await?.removed;
+        }
+        // A key that the library makes for itself, and that never holds anything.
+        let nothing = self.inner.layout.entry(probe::KEY, false).to_bytes();
+        Ok(removed + self.unlink(vec![nothing]).await?)
+    }
+
+    /// The same on one server of a cluster. Its last word is that it is a primary.
+    pub(super) async fn walk_in_cluster(&self, patterns: &[Vec<u8>]) -> Result<Walked, Failure> {
+        let mut whole = Walked { removed: 0, moving: self.is_moving().await? };
+        for pattern in patterns {
+            whole.add(self.walk(pattern).await?);
+        }
+        whole.moving |= self.is_moving().await?;
+        Ok(whole)
+    }
+
+    async fn walk(&self, pattern: &[u8]) -> Result<Walked, Failure> {
+        let (mut cursor, mut whole) = (b"0".to_vec(), Walked { removed: 0, moving: false });
         let mut scanning = self.serial();
         loop {
             let mut scan = Cmd::new();
@@ -45,16 +79,12 @@ impl RedisStore {
             scan.arg("COUNT").arg(SCAN_COUNT);
             let (next, keys) = self.promise(&scan, scanned).await?;
             let last = next == b"0";
-            if last || !keys.is_empty() {
-                let mut unlink = Cmd::new();
-                unlink.arg("UNLINK");
-                // A key that the library makes for itself, and that never holds anything.
-                if keys.is_empty() {
-                    unlink.arg(nothing)
+            if !keys.is_empty() {
+                if self.inner.layout.is_striped() {
+                    whole.add(self.unlink_each(keys).await?);
                 } else {
-                    unlink.arg(keys)
-                };
-                removed += self.promise(&unlink, |reply| count(&reply)).await?;
+                    whole.removed += self.unlink(keys).await?;
+                }
             }
             // A cursor means something to the server that gave it only: after a reconnection, which
             // may lead to another one, the walk begins anew.
@@ -64,10 +94,69 @@ impl RedisStore {
                 continue;
             }
             if last {
-                return Ok(removed);
+                return Ok(whole);
             }
             cursor = next;
         }
+    }
+
+    async fn unlink(&self, keys: Vec<Vec<u8>>) -> Result<u64, Failure> {
+        let mut unlink = Cmd::new();
+        unlink.arg("UNLINK").arg(keys);
+        self.promise(&unlink, |reply| count(&reply)).await
+    }
+
+    /// Keys in slots of their own, of which one command may not name two.
+    async fn unlink_each(&self, keys: Vec<Vec<u8>>) -> Result<Walked, Failure> {
+        let mut commands = Pipeline::with_capacity(keys.len());
+        for key in keys {
+            let mut unlink = Cmd::new();
+            unlink.arg("UNLINK").arg(key);
+            commands.add_command(unlink);
+        }
+        let mut whole = Walked { removed: 0, moving: false };
+        for count in self.counts(&commands, self.inner.invalidate_deadline).await? {
+            match count {
+                Ok(count) => whole.removed += count,
+                // It went to another server since it was seen here.
+                Err(failure) if failure.redirect.is_some() => whole.moving = true,
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(whole)
+    }
+
+    /// Whether one of its slots is on its way; an error where the server is no primary.
+    async fn is_moving(&self) -> Result<bool, Failure> {
+        let (mut role, mut nodes) = (Cmd::new(), Cmd::new());
+        role.arg("ROLE");
+        nodes.arg("CLUSTER").arg("NODES");
+        if !self.promise(&role, |role| Some(is_primary(&role))).await? {
+            return Err(Failure::new(Fault::ReadOnly, "the server is no primary any more"));
+        }
+        self.promise(&nodes, |nodes| Some(cluster::is_moving(&nodes))).await
+    }
+
+    /// Commands that leave together and are answered by numbers: each outcome by itself, where it is
+    /// not the server's state that is wrong.
+    pub(super) async fn counts(
+        &self,
+        commands: &Pipeline,
+        deadline: Duration,
+    ) -> Result<Vec<Result<u64, Failure>>, Failure> {
+        self.within(deadline, Patience::Waits, async |line| {
+            let replies = line.send_all(commands).await?.into_iter().map(Value::extract_error);
+            let mut counts = Vec::with_capacity(commands.len());
+            for reply in replies {
+                match reply {
+                    Err(error) if fault::trips(&error) => return Err(error),
+                    Err(error) => counts.push(Err(fault::failure(&error))),
+                    Ok(reply) => counts.push(Ok(count(&reply).ok_or_else(|| unexpected("DEL"))?)),
+                }
+            }
+            Ok(counts)
+        })
+        .await
     }
 
     /// Which connection is up.
@@ -81,9 +170,8 @@ impl RedisStore {
         let mut broke = None;
         loop {
             let remaining = give_up.saturating_duration_since(Instant::now());
-            let reply = self
-                .within(remaining, Patience::Waits, async |connection| send(connection, cmd).await)
-                .await;
+            let reply =
+                self.within(remaining, Patience::Waits, async |line| line.send(cmd).await).await;
             match reply {
                 Ok(reply) => {
                     return read(reply).ok_or_else(|| {

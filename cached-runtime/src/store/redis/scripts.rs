@@ -9,8 +9,9 @@
 //! need not do it again: whoever keeps entries in memory takes each such change for one of the
 //! version.
 
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind, ToRedisArgs, Value};
+
+use super::line::Line;
 
 /// KEYS: entry, its tags. ARGV: fence, its exact length or '', value, its life in ms, the tags'
 /// life in ms, channel, the tags' captured versions. 1 when stored, 0 when the fence was lost, -1
@@ -125,14 +126,12 @@ impl Script {
     /// nothing was executed then, so that no token is sent twice (invariant I3).
     pub(super) async fn run(
         &self,
-        connection: &mut MultiplexedConnection,
+        line: &mut Line,
         keys: &[impl ToRedisArgs + Sync],
         arguments: &[&[u8]],
     ) -> Result<i64, RedisError> {
-        let reply = match send(connection, &self.by_hash(keys, arguments)).await {
-            Err(error) if is_forgotten(&error) => {
-                send(connection, &self.by_text(keys, arguments)).await?
-            }
+        let reply = match line.send(&self.by_hash(keys, arguments)).await {
+            Err(error) if is_forgotten(&error) => line.send(&self.by_text(keys, arguments)).await?,
             other => other?,
         };
         answer(&reply)
@@ -167,14 +166,6 @@ pub(super) fn answer(reply: &Value) -> Result<i64, RedisError> {
         Value::Int(answer) => Ok(*answer),
         _ => Err(unexpected("a script's answer")),
     }
-}
-
-/// One command, one answer; an error that the server answered is an `Err`.
-pub(super) async fn send(
-    connection: &mut MultiplexedConnection,
-    cmd: &Cmd,
-) -> Result<Value, RedisError> {
-    connection.send_packed_command(cmd).await?.extract_error()
 }
 
 pub(super) fn unexpected(what: &'static str) -> RedisError {

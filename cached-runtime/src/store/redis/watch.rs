@@ -7,7 +7,7 @@
 //! * A subscription, to a channel on which nobody publishes: it puts the link in the class of
 //!   clients whose backlog the server bounds (`client-output-buffer-limit pubsub`), so that a
 //!   process that is stopped costs it no memory, but loses its link.
-//! * `ROLE`, four times in each coherence bound. Pushes and replies arrive in the order in which
+//! * `ROLE`, and in a cluster `CLUSTER INFO`, four times in each coherence bound. Pushes and replies arrive in the order in which
 //!   the server sent them, and the pushes of a write are sent before its own reply is. So when the
 //!   answer to a `ROLE` is here, the pushes of every write that was acknowledged before it was asked
 //!   are, too. A link that does not answer, or whose peer is no primary, tells nothing.
@@ -15,14 +15,15 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, PushInfo, PushKind, RedisError, Value};
+use redis::{Cmd, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::layout::{Layout, Named};
+use super::line::Line;
 use super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect};
-use super::scripts::send;
-use super::{RedisStore, fault};
+use super::origin::{Origin, is_primary};
+use super::{RedisStore, cluster, fault};
 use crate::fault::Fault;
 use crate::io;
 use crate::policy::backoff;
@@ -65,13 +66,12 @@ struct State {
 
 /// What one session is made of.
 struct Session {
-    client: Client,
-    /// What the names of entries begin with, and those of tags.
-    entries: String,
-    tags: String,
-    channel: String,
+    origin: Origin,
+    layout: Arc<Layout>,
     bound: Duration,
     watched: Arc<dyn Watched>,
+    /// In a cluster: for word that its slots may have other owners.
+    news: Option<Arc<Notify>>,
 }
 
 /// Why a session ended.
@@ -83,10 +83,20 @@ enum Ended {
 impl RedisStore {
     /// Tells `watched` of all changes from now on, and that it did so at least four times in `bound`.
     pub(crate) fn watch(&self, watched: Arc<dyn Watched>, bound: Duration) {
+        self.watch_for(watched, bound, None);
+    }
+
+    /// The same for one primary of a cluster, if `news` are wanted of that.
+    pub(super) fn watch_for(
+        &self,
+        watched: Arc<dyn Watched>,
+        bound: Duration,
+        news: Option<Arc<Notify>>,
+    ) {
         let Ok(io) = io::handle() else { return };
-        let (entries, tags, channel) = self.inner.layout.watched();
-        let client = self.inner.endpoint.client();
-        let session = Session { client, entries, tags, channel, bound, watched };
+        let layout = Arc::clone(&self.inner.layout);
+        let origin = self.inner.endpoint.origin();
+        let session = Session { origin, layout, bound, watched, news };
         let watcher = Arc::clone(&self.inner.watcher);
         let mut state = self.inner.watcher.state();
         state.actor = Some(io.spawn(keep(session, watcher)).abort_handle());
@@ -123,7 +133,7 @@ impl Watcher {
                 detail = failure.message,
                 "functions with `local` are not kept in this process's memory: the server does not \
                  tell of changes. It must be Redis 6 or later, and allow the user `CLIENT TRACKING`, \
-                 `ROLE`, and `SUBSCRIBE` to the namespace's channels (`&namespace#*`)"
+                 `ROLE`, in a cluster `CLUSTER INFO`, and `SUBSCRIBE` to the namespace's channels (`&namespace#*`)"
             );
         }
     }
@@ -159,25 +169,23 @@ async fn keep(session: Session, watcher: Arc<Watcher>) {
 impl Session {
     async fn run(&self, watcher: &Watcher) -> Ended {
         let broken = Arc::new(Notify::new());
-        let mut connection = match connect(&self.client, self.ear(&broken)).await {
-            Ok(connection) => connection,
+        let mut line = match connect(&self.origin, self.ear(&broken)).await {
+            Ok(connection) => Line::new(connection, false),
             Err(failure) if failure.fault == Fault::Server => return Ended::Denied(failure),
             Err(failure) => return Ended::Lost(failure),
         };
         for cmd in self.setup() {
-            if let Err(ended) = self.told(&mut connection, &cmd).await {
+            if let Err(ended) = self.told(&mut line, &cmd).await {
                 return ended;
             }
         }
-        let mut role = Cmd::new();
-        role.arg("ROLE");
+        let mut epoch = None;
         loop {
             let asked = self.watched.now();
-            match self.told(&mut connection, &role).await {
-                Ok(answer) if is_primary(&answer) => self.watched.coherent_at(asked),
-                Ok(_) => return Ended::Lost(Failure::new(Fault::ReadOnly, "no primary")),
-                Err(ended) => return ended,
+            if let Err(ended) = self.beat(&mut line, &mut epoch).await {
+                return ended;
             }
+            self.watched.coherent_at(asked);
             watcher.is(Watch::Told);
             tokio::select! {
                 () = tokio::time::sleep(self.bound / BEATS) => {}
@@ -188,22 +196,43 @@ impl Session {
         }
     }
 
+    /// The sign of life: the peer is a primary, and of the same cluster as before. An epoch of which
+    /// it did not know means that slots have other owners, who may have changed what was read here.
+    async fn beat(&self, line: &mut Line, epoch: &mut Option<u64>) -> Result<(), Ended> {
+        let mut role = Cmd::new();
+        role.arg("ROLE");
+        if !is_primary(&self.told(line, &role).await?) {
+            return Err(Ended::Lost(Failure::new(Fault::ReadOnly, "no primary")));
+        }
+        let Some(news) = &self.news else { return Ok(()) };
+        let mut info = Cmd::new();
+        info.arg("CLUSTER").arg("INFO");
+        match cluster::State::read(&self.told(line, &info).await?) {
+            Some(state) if state.ok => {
+                if epoch.replace(state.epoch).is_some_and(|before| before != state.epoch) {
+                    self.watched.all_changed();
+                    news.notify_one();
+                }
+                Ok(())
+            }
+            _ => Err(Ended::Lost(Failure::new(Fault::Server, "the cluster is down"))),
+        }
+    }
+
     fn setup(&self) -> [Cmd; 2] {
         let mut tracking = Cmd::new();
         tracking.arg("CLIENT").arg("TRACKING").arg("ON").arg("BCAST");
-        tracking.arg("PREFIX").arg(&self.entries).arg("PREFIX").arg(&self.tags);
+        for prefix in self.layout.prefixes() {
+            tracking.arg("PREFIX").arg(prefix);
+        }
         let mut subscription = Cmd::new();
-        subscription.arg("SUBSCRIBE").arg(&self.channel);
+        subscription.arg("SUBSCRIBE").arg(self.layout.quiet_channel());
         [tracking, subscription]
     }
 
     /// An answer within the bound: what takes longer is as good as gone.
-    async fn told(
-        &self,
-        connection: &mut MultiplexedConnection,
-        cmd: &Cmd,
-    ) -> Result<Value, Ended> {
-        match tokio::time::timeout(self.bound, send(connection, cmd)).await {
+    async fn told(&self, line: &mut Line, cmd: &Cmd) -> Result<Value, Ended> {
+        match tokio::time::timeout(self.bound, line.send(cmd)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(ended_by(&error)),
             Err(_) => Err(Ended::Lost(Failure::new(Fault::Timeout, "the link does not answer"))),
@@ -213,12 +242,12 @@ impl Session {
     /// Hears pushes where the redis crate reads them: before it reads the reply behind them.
     fn ear(&self, broken: &Arc<Notify>) -> impl Fn(PushInfo) -> Result<(), RedisError> + use<> {
         let (watched, broken) = (Arc::clone(&self.watched), Arc::clone(broken));
-        let (entries, tags) = (self.entries.clone(), self.tags.clone());
+        let layout = Arc::clone(&self.layout);
         move |push: PushInfo| {
             match push.kind {
                 PushKind::Invalidate => match push.data.first() {
                     Some(Value::Array(keys)) => {
-                        keys.iter().for_each(|key| hear(&*watched, (&entries, &tags), key));
+                        keys.iter().for_each(|key| hear(&*watched, &layout, key));
                     }
                     // FLUSHALL and FLUSHDB have no names; neither has what nobody knows.
                     _ => watched.all_changed(),
@@ -234,14 +263,12 @@ impl Session {
     }
 }
 
-fn hear(watched: &dyn Watched, (entries, tags): (&str, &str), key: &Value) {
-    let Value::BulkString(bytes) = key else { return watched.all_changed() };
-    // A key that is no text is none of ours.
-    let Ok(name) = std::str::from_utf8(bytes) else { return };
-    if let Some(key) = name.strip_prefix(entries) {
-        watched.changed(key);
-    } else if let Some(tag) = name.strip_prefix(tags) {
-        watched.tag_changed(tag);
+fn hear(watched: &dyn Watched, layout: &Layout, name: &Value) {
+    let Value::BulkString(name) = name else { return watched.all_changed() };
+    match layout.named(name) {
+        Some(Named::Entry(key)) => watched.changed(key),
+        Some(Named::Tag(tag)) => watched.tag_changed(tag),
+        None => {}
     }
 }
 
@@ -251,10 +278,4 @@ fn ended_by(error: &RedisError) -> Ended {
         Fault::Forbidden | Fault::Server if !fault::trips(error) => Ended::Denied(failure),
         _ => Ended::Lost(failure),
     }
-}
-
-fn is_primary(role: &Value) -> bool {
-    let Value::Array(parts) = role else { return false };
-    matches!(parts.first(), Some(Value::BulkString(role)) if role == b"master")
-        || matches!(parts.first(), Some(Value::SimpleString(role)) if role == "master")
 }

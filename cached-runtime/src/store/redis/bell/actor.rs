@@ -24,7 +24,7 @@ pub(super) async fn keep(desk: Arc<Desk>) {
         wanted(&desk).await;
         let (pushes, mut pushed) = mpsc::unbounded_channel();
         let mut since = None;
-        let failure = match connect(&desk.client, pushes).await {
+        let failure = match connect(&desk.origin, pushes).await {
             Ok(connection) => {
                 since = Some(Instant::now());
                 serve(&desk, &connection, &mut pushed).await

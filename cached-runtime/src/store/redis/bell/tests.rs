@@ -118,7 +118,10 @@ fn store(url: &str) -> RedisStore {
         invalidate_deadline: LONG,
         ..Config::default()
     };
-    RedisStore::open(url, &config).unwrap()
+    match crate::store::Store::open(url, &config) {
+        Ok(crate::store::Store::Redis(store)) => store,
+        _ => panic!("{url} names one server"),
+    }
 }
 
 fn eventually(mut reached: impl FnMut() -> bool) {
@@ -148,7 +151,7 @@ async fn lease(store: &RedisStore) -> Hold {
     let sight = store.lookup(ASKED, &token).await;
     assert!(sight.is_ok_and(|sight| sight.looked == Looked::Leased));
     let (key, fence) = ("key".to_owned(), Fence::lease(&token));
-    Hold { key, spot: Spot::Entry, fence, tags: [].into() }
+    Hold { key, spot: Spot::Entry { tagged: false }, fence, tags: [].into() }
 }
 
 fn value() -> Value {

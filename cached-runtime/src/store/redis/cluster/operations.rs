@@ -1,0 +1,210 @@
+//! The store's operations, each led to its primary.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::super::bell::Listening;
+use super::super::layout::FullKey;
+use super::super::{Patience, RedisStore};
+use super::ClusterStore;
+use super::map::Node;
+use crate::io::{self, Task};
+use crate::store::{Asked, Captured, Failure, Hold, Preparation, Prepared, Sight, Spot, Value};
+use crate::token::Token;
+
+impl ClusterStore {
+    /// Until it is known who has which slot.
+    pub(crate) async fn connect(&self) -> Result<(), Failure> {
+        let node = self.owner(0, self.inner.config.invalidate_deadline, Patience::None).await?;
+        node.store.connect().await
+    }
+
+    pub(crate) async fn lookup(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
+        let slot = self.entry(asked).slot();
+        let lookup = move |store: RedisStore| async move {
+            let told = self.is_told(slot, &store);
+            let sight = store.lookup_anywhere(asked, token).await?;
+            Ok(Sight { told, ..sight })
+        };
+        self.asked(slot, self.inner.config.lookup_deadline, lookup).await
+    }
+
+    /// In any thread and any runtime.
+    pub(in crate::store) async fn lookup_anywhere(
+        &self,
+        asked: Asked<'_>,
+        token: &Token,
+    ) -> Result<Sight, Failure> {
+        if io::here().is_some() {
+            return self.lookup(asked, token).await;
+        }
+        let (store, token) = (self.clone(), *token);
+        let (key, tags, age) = (asked.key.to_owned(), asked.tags.to_owned(), asked.age);
+        let lookup =
+            async move { store.lookup(Asked { key: &key, tags: &tags, age }, &token).await };
+        Task::pending(lookup).wait().await
+    }
+
+    /// Several lookups; those at one primary leave together.
+    pub(crate) async fn lookups(
+        &self,
+        asked: &[Asked<'_>],
+        tokens: &[Token],
+    ) -> Vec<Result<Sight, Failure>> {
+        let slots: Vec<u16> = asked.iter().map(|asked| self.entry(*asked).slot()).collect();
+        let together = self.by_node(&slots, move |node, places| async move {
+            let asked: Vec<_> = places.iter().map(|at| asked[*at]).collect();
+            let tokens: Vec<_> = places.iter().map(|at| tokens[*at]).collect();
+            let told = node.is_told();
+            let seen = node.store.lookups(&asked, &tokens).await.into_iter();
+            seen.map(|outcome| outcome.map(|sight| Sight { told, ..sight })).collect()
+        });
+        let first = together.await;
+        let seen = first.into_iter().zip(asked.iter().zip(tokens));
+        let seen = seen.map(|(outcome, (asked, token))| async move {
+            match done(outcome) {
+                Some(outcome) => outcome,
+                None => self.lookup(*asked, token).await,
+            }
+        });
+        join_all(seen).await
+    }
+
+    pub(crate) async fn read(&self, asked: Asked<'_>) -> Result<Sight, Failure> {
+        let slot = self.entry(asked).slot();
+        let read = move |store: RedisStore| async move { store.read(asked).await };
+        let sight = self.promised(slot, self.inner.config.lookup_deadline, read).await?;
+        Ok(Sight { told: false, ..sight })
+    }
+
+    pub(crate) async fn claim(
+        &self,
+        key: &str,
+        tagged: bool,
+        token: &Token,
+    ) -> Result<bool, Failure> {
+        let slot = self.inner.layout.entry(key, tagged).slot();
+        let claim = move |store: RedisStore| async move { store.claim(key, tagged, token).await };
+        self.asked(slot, self.inner.config.commit_deadline, claim).await
+    }
+
+    pub(crate) async fn mark(&self, key: &str, token: &Token) -> Result<bool, Failure> {
+        let slot = self.inner.layout.beside(key).slot();
+        let mark = move |store: RedisStore| async move { store.mark(key, token).await };
+        self.asked(slot, self.inner.config.lookup_deadline, mark).await
+    }
+
+    pub(crate) async fn prepare(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
+        let slot = self.inner.layout.entry(&preparation.key, preparation.tagged).slot();
+        let prepare = move |store: RedisStore| async move { store.prepare(preparation).await };
+        self.asked(slot, self.inner.config.commit_deadline, prepare).await
+    }
+
+    pub(crate) async fn commit(&self, hold: &Hold, value: &Value) -> Result<bool, Failure> {
+        let commit = move |store: RedisStore| async move { store.commit(hold, value).await };
+        self.asked(self.slot_of(hold), self.inner.config.commit_deadline, commit).await
+    }
+
+    /// Several commits; those at one primary leave together.
+    pub(crate) async fn commits(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
+        let slots: Vec<u16> = commits.iter().map(|(hold, _)| self.slot_of(hold)).collect();
+        let together = self.by_node(&slots, move |node, places| async move {
+            let commits: Vec<_> = places.iter().map(|at| commits[*at].clone()).collect();
+            node.store.commits(&commits).await
+        });
+        let first = together.await;
+        let stored = first.into_iter().zip(commits);
+        let stored = stored.map(|(outcome, (hold, value))| async move {
+            match done(outcome) {
+                Some(outcome) => outcome,
+                None => self.commit(hold, value).await,
+            }
+        });
+        join_all(stored).await
+    }
+
+    pub(crate) async fn put(
+        &self,
+        key: &str,
+        tags: &[Captured],
+        value: &Value,
+    ) -> Result<(), Failure> {
+        let slot = self.inner.layout.entry(key, !tags.is_empty()).slot();
+        let put = move |store: RedisStore| async move { store.put(key, tags, value).await };
+        self.promised(slot, self.inner.config.invalidate_deadline, put).await
+    }
+
+    pub(crate) async fn release(&self, hold: &Hold) -> Result<bool, Failure> {
+        let release = move |store: RedisStore| async move { store.release(hold).await };
+        self.asked(self.slot_of(hold), self.inner.config.lease, release).await
+    }
+
+    pub(crate) async fn renew(&self, hold: &Hold) -> Result<bool, Failure> {
+        let renew = move |store: RedisStore| async move { store.renew(hold).await };
+        self.asked(self.slot_of(hold), self.inner.config.commit_deadline, renew).await
+    }
+
+    /// On any primary, since what is published is told by all; on the key's own, so that not all
+    /// processes listen to one.
+    pub(crate) async fn listen(&self, key: &str) -> Option<Listening> {
+        let slot = self.inner.layout.waiters(key).slot();
+        let node = self.inner.map.load().owner(slot).map(Arc::clone)?;
+        node.store.listen(key).await
+    }
+
+    fn entry<'a>(&'a self, asked: Asked<'a>) -> FullKey<'a> {
+        self.inner.layout.entry(asked.key, !asked.tags.is_empty())
+    }
+
+    fn slot_of(&self, hold: &Hold) -> u16 {
+        match hold.spot {
+            Spot::Entry { tagged } => self.inner.layout.entry(&hold.key, tagged),
+            Spot::Beside => self.inner.layout.beside(&hold.key),
+        }
+        .slot()
+    }
+
+    /// Whether what is read there from this slot, from now on, may be kept elsewhere.
+    fn is_told(&self, slot: u16, store: &RedisStore) -> bool {
+        let map = self.inner.map.load();
+        map.owner(slot).is_some_and(|node| node.store.is_same(store) && node.is_told())
+    }
+
+    /// Each primary's part, all at once, with the outcomes in their order; `None` where it is not
+    /// known who has the slot, or the primary's circuit is open.
+    async fn by_node<T, F: Future<Output = Vec<Result<T, Failure>>>>(
+        &self,
+        slots: &[u16],
+        part: impl Fn(Arc<Node>, Vec<usize>) -> F,
+    ) -> Vec<Option<Result<T, Failure>>> {
+        let map = self.inner.map.load_full();
+        let mut parts: Vec<(Arc<Node>, Vec<usize>)> = Vec::new();
+        for (at, slot) in slots.iter().enumerate() {
+            let Some(node) = map.owner(*slot).filter(|node| node.store.refusal().is_none()) else {
+                continue;
+            };
+            match parts.iter_mut().find(|(known, _)| Arc::ptr_eq(known, node)) {
+                Some((_, places)) => places.push(at),
+                None => parts.push((Arc::clone(node), vec![at])),
+            }
+        }
+        let mut outcomes: Vec<_> = slots.iter().map(|_| None).collect();
+        let answers = parts.iter().map(|(node, places)| part(Arc::clone(node), places.clone()));
+        for ((_, places), answers) in parts.iter().zip(join_all(answers).await) {
+            for (at, answer) in places.iter().zip(answers) {
+                if let Err(failure) = &answer {
+                    self.notice(failure);
+                }
+                outcomes[*at] = Some(answer);
+            }
+        }
+        outcomes
+    }
+}
+
+/// The outcome of what was carried out, or failed for good; what was sent elsewhere is tried once
+/// more, by itself, wherever that leads.
+fn done<T>(outcome: Option<Result<T, Failure>>) -> Option<Result<T, Failure>> {
+    outcome.filter(|outcome| !matches!(outcome, Err(failure) if failure.redirect.is_some()))
+}

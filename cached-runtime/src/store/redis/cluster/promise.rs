@@ -1,0 +1,170 @@
+//! Deletions in a cluster: each name at the primary that has its slot, all at once, and again
+//! wherever one of them was sent elsewhere, until the deadline.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use redis::{Cmd, Pipeline};
+
+use super::super::Patience;
+use super::super::layout::FullKey;
+use super::ClusterStore;
+use super::map::Map;
+use super::route::{PAUSE, Way};
+use crate::fault::Fault;
+use crate::store::Failure;
+
+/// So often a walk over the whole cluster begins anew because the slots moved under it.
+const WALKS: usize = 8;
+
+/// A name to be deleted.
+struct Name {
+    bytes: Vec<u8>,
+    slot: u16,
+    /// Where an answer sent it.
+    way: Option<Way>,
+}
+
+/// Names at one primary.
+struct Part {
+    way: Way,
+    names: Vec<Name>,
+}
+
+impl Name {
+    fn of(name: FullKey<'_>) -> Self {
+        Self { bytes: name.to_bytes(), slot: name.slot(), way: None }
+    }
+}
+
+impl ClusterStore {
+    /// The entries and the tags' versions, on all stripes; says how many there were.
+    pub(crate) async fn delete(&self, keys: &[String], tags: &[String]) -> Result<u64, Failure> {
+        let layout = &self.inner.layout;
+        let entries = keys.iter().flat_map(|key| layout.entries(key));
+        let versions = tags.iter().flat_map(|tag| layout.tags(tag));
+        let mut left: Vec<Name> = entries.chain(versions).map(Name::of).collect();
+        let end = Instant::now() + self.inner.config.invalidate_deadline;
+        let mut removed = 0;
+        while !left.is_empty() {
+            let parts = self.parts(left, end).await?;
+            let told = join_all(parts.into_iter().map(|part| self.delete_part(part, end))).await;
+            let failed = told.into_iter().flat_map(|(count, failed)| {
+                removed += count;
+                failed
+            });
+            let failed: Vec<_> = failed.collect();
+            let hopeless = failed.iter().find(|(_, failure)| !may_pass(failure));
+            let over = Instant::now() + PAUSE >= end;
+            if let Some((_, failure)) = hopeless.or_else(|| failed.first().filter(|_| over)) {
+                return Err(failure.clone());
+            }
+            if failed.iter().any(|(name, _)| name.way.is_none()) {
+                tokio::time::sleep(PAUSE).await;
+            }
+            left = failed.into_iter().map(|(name, _)| name).collect();
+        }
+        Ok(removed)
+    }
+
+    /// The names by who is to be asked.
+    async fn parts(&self, names: Vec<Name>, end: Instant) -> Result<Vec<Part>, Failure> {
+        let mut parts: Vec<Part> = Vec::new();
+        for mut name in names {
+            let way = match name.way.take() {
+                Some(way) => way,
+                None => {
+                    let left = end.saturating_duration_since(Instant::now());
+                    let node = self.owner(name.slot, left, Patience::Waits).await?;
+                    Way { node, asking: false }
+                }
+            };
+            let same = |part: &&mut Part| {
+                Arc::ptr_eq(&part.way.node, &way.node) && part.way.asking == way.asking
+            };
+            match parts.iter_mut().find(same) {
+                Some(part) => part.names.push(name),
+                None => parts.push(Part { way, names: vec![name] }),
+            }
+        }
+        Ok(parts)
+    }
+
+    /// How many there were, and what was not deleted, with where that leads.
+    async fn delete_part(&self, part: Part, end: Instant) -> (u64, Vec<(Name, Failure)>) {
+        let Part { way, names } = part;
+        let mut commands = Pipeline::with_capacity(names.len());
+        for name in &names {
+            let mut del = Cmd::new();
+            del.arg("DEL").arg(&name.bytes);
+            commands.add_command(del);
+        }
+        let slot = names.first().map_or(0, |name| name.slot);
+        let left = end.saturating_duration_since(Instant::now());
+        let store = way.store();
+        let outcomes = tokio::select! {
+            outcomes = store.counts(&commands, left) => outcomes,
+            () = self.loses(&way.node, slot) => {
+                Err(Failure::new(Fault::Unavailable, "another server has the slot now"))
+            }
+        };
+        let outcomes = outcomes.unwrap_or_else(|failure| failure.of_each(names.len()));
+        let mut removed = 0;
+        let mut failed = Vec::new();
+        for (mut name, outcome) in names.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(count) => removed += count,
+                Err(failure) => {
+                    self.notice(&failure);
+                    name.way = self.redirected(name.slot, &way.node, &failure);
+                    failed.push((name, failure));
+                }
+            }
+        }
+        (removed, failed)
+    }
+
+    /// Walks over every primary. What is on its way from one to another while both are walked may be
+    /// missed; a second walk, after the first has removed what had not gone yet, finds it where it
+    /// came to. So one walk is enough only while no slot moves, and nothing is said of a walk under
+    /// which the slots got other owners.
+    pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
+        let patterns = self.inner.layout.patterns(pattern);
+        let (mut removed, mut whole, mut moving) = (0, 0, false);
+        for _ in 0..WALKS {
+            let before = self.settled_map().await?;
+            for walked in join_all(before.primaries().iter().map(|node| {
+                let (store, patterns) = (node.store.clone(), &patterns);
+                async move { store.walk_in_cluster(patterns).await }
+            }))
+            .await
+            {
+                let walked = walked.inspect_err(|failure| self.notice(failure))?;
+                removed += walked.removed;
+                moving |= walked.moving;
+            }
+            let after = self.settled_map().await?;
+            whole = if after.owns_as(&before) { whole + 1 } else { 0 };
+            if whole > usize::from(moving) {
+                return Ok(removed);
+            }
+        }
+        Err(Failure::new(Fault::Unavailable, "the cluster's slots do not come to rest"))
+    }
+
+    /// The map as it is now, where each slot has a primary.
+    async fn settled_map(&self) -> Result<Arc<Map>, Failure> {
+        self.survey().await?;
+        let map = self.inner.map.load_full();
+        if map.is_whole() {
+            return Ok(map);
+        }
+        Err(Failure::new(Fault::Unavailable, "some of the cluster's slots have no server"))
+    }
+}
+
+/// Whether another try may fare better.
+fn may_pass(failure: &Failure) -> bool {
+    failure.redirect.is_some() || failure.fault == Fault::Unavailable
+}

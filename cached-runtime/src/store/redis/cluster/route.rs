@@ -1,0 +1,211 @@
+//! Where an operation goes: to the primary that has the slot, as far as is known; then wherever that
+//! one sends it.
+//!
+//! A server that sends elsewhere has done nothing, so that a token may be sent once more (invariant
+//! I3). While a slot is on its way from one server to another, who has it answers for the keys that
+//! are still there, and sends on for others (`ASK`), which the other answers to those who say that
+//! they were sent (`ASKING`).
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::super::fault::{Address, Redirect};
+use super::super::{Patience, RedisStore};
+use super::map::{Map, Node};
+use super::{ClusterStore, Known};
+use crate::fault::Fault;
+use crate::store::Failure;
+
+/// A server that was just told may not know yet, and send back; more often is a mistake of theirs.
+const MOST_REDIRECTS: usize = 4;
+/// While nobody has all of the keys, or the slot.
+pub(super) const PAUSE: Duration = Duration::from_millis(20);
+
+/// A primary to ask, and how.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) node: Arc<Node>,
+    /// It is about to get the slot.
+    pub(super) asking: bool,
+}
+
+impl Way {
+    pub(super) fn store(&self) -> RedisStore {
+        if self.asking { self.node.store.asking() } else { self.node.store.clone() }
+    }
+}
+
+impl ClusterStore {
+    /// A cached call's operation: not tried where the primary's circuit is open, and over within the
+    /// deadline wherever it leads.
+    pub(super) async fn asked<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        slot: u16,
+        deadline: Duration,
+        operation: impl Fn(RedisStore) -> F,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        let node = self.owner(slot, deadline, Patience::None).await?;
+        if let Some(failure) = node.store.refusal() {
+            return Err(failure);
+        }
+        match operation(node.store.clone()).await {
+            Err(failure) => {
+                let left = deadline.saturating_sub(began.elapsed());
+                let node = &node;
+                Box::pin(async move {
+                    let followed = self.follow(slot, node, failure, operation);
+                    tokio::time::timeout(left, followed)
+                        .await
+                        .unwrap_or_else(|_| Err(node.store.no_answer(deadline)))
+                })
+                .await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// An operation that keeps a promise: tried until the deadline, while somebody may still do it.
+    pub(super) async fn promised<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        slot: u16,
+        deadline: Duration,
+        operation: impl Fn(RedisStore) -> F,
+    ) -> Result<T, Failure> {
+        let end = Instant::now() + deadline;
+        let left = || end.saturating_duration_since(Instant::now());
+        loop {
+            let node = self.owner(slot, left(), Patience::Waits).await?;
+            let outcome = tokio::select! {
+                outcome = operation(node.store.clone()) => outcome,
+                () = self.loses(&node, slot) => continue,
+            };
+            let Err(failure) = outcome else { return outcome };
+            let node = &node;
+            let followed = self.follow(slot, node, failure, &operation);
+            match tokio::time::timeout(left(), followed).await {
+                Ok(Err(failure)) if failure.redirect.is_some() && left() > PAUSE => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Ok(outcome) => return outcome,
+                Err(_) => return Err(node.store.no_answer(deadline)),
+            }
+        }
+    }
+
+    /// Goes where `failure` says that the operation is carried out.
+    async fn follow<T, F: Future<Output = Result<T, Failure>>>(
+        &self,
+        slot: u16,
+        node: &Arc<Node>,
+        mut failure: Failure,
+        operation: impl Fn(RedisStore) -> F,
+    ) -> Result<T, Failure> {
+        let mut node = Arc::clone(node);
+        for _ in 0..MOST_REDIRECTS {
+            let Some(way) = self.redirected(slot, &node, &failure) else {
+                self.notice(&failure);
+                return Err(failure);
+            };
+            match operation(way.store()).await {
+                Err(next) => failure = next,
+                outcome => return outcome,
+            }
+            node = way.node;
+        }
+        Err(failure)
+    }
+
+    /// Where a failure leads, if it leads anywhere; what it tells of the slot is remembered.
+    pub(super) fn redirected(&self, slot: u16, from: &Node, failure: &Failure) -> Option<Way> {
+        match failure.redirect.as_deref()? {
+            Redirect::Moved(to) => {
+                self.inner.news.notify_one();
+                self.learn(from, to, Some(slot)).map(|node| Way { node, asking: false })
+            }
+            Redirect::Ask(to) => self.learn(from, to, None).map(|node| Way { node, asking: true }),
+            Redirect::Again => None,
+        }
+    }
+
+    /// A server that another one named, which may have the slot.
+    fn learn(&self, from: &Node, to: &Address, slot: Option<u16>) -> Option<Arc<Node>> {
+        let host = to.host.clone().unwrap_or_else(|| from.place.0.clone());
+        let place = (host, to.port);
+        let _changing = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let map = self.inner.map.load();
+        let known = map.find(&place);
+        let news = known.is_none() || slot.is_some();
+        let node = known.or_else(|| self.inner.node(&place))?;
+        if news {
+            self.becomes(map.with(Arc::clone(&node), slot));
+        }
+        Some(node)
+    }
+
+    /// The map is this from here on; for who holds the right to change it.
+    pub(super) fn becomes(&self, map: Map) {
+        self.inner.map.store(Arc::new(map));
+        self.inner.known.send_replace(Known::Map);
+    }
+
+    /// A failure after which the slots may be elsewhere.
+    pub(super) fn notice(&self, failure: &Failure) {
+        let suspect = failure.redirect.is_some()
+            || matches!(failure.fault, Fault::Unavailable | Fault::Timeout | Fault::ReadOnly);
+        if suspect {
+            self.inner.news.notify_one();
+        }
+    }
+
+    /// The primary that has a slot. Who does not wait still waits for the very first answer.
+    pub(super) async fn owner(
+        &self,
+        slot: u16,
+        deadline: Duration,
+        patience: Patience,
+    ) -> Result<Arc<Node>, Failure> {
+        if let Some(node) = self.inner.map.load().owner(slot) {
+            return Ok(Arc::clone(node));
+        }
+        self.found(slot, deadline, patience).await
+    }
+
+    #[cold]
+    async fn found(
+        &self,
+        slot: u16,
+        deadline: Duration,
+        patience: Patience,
+    ) -> Result<Arc<Node>, Failure> {
+        self.inner.news.notify_one();
+        let mut known = self.inner.known.subscribe();
+        let owner = || self.inner.map.load().owner(slot).map(Arc::clone);
+        let enough = |known: &Known| match patience {
+            Patience::None => !matches!(known, Known::Starting),
+            Patience::Waits => owner().is_some(),
+        };
+        let waited = tokio::time::timeout(deadline, known.wait_for(enough)).await.is_ok();
+        owner().ok_or_else(|| match &*self.inner.known.borrow() {
+            Known::Nothing(failure, _) => failure.clone(),
+            Known::Starting if !waited => {
+                let message = format!("no server of the {} within {deadline:?}", self.server());
+                Failure::new(Fault::Unavailable, message)
+            }
+            Known::Starting | Known::Map => {
+                let message = format!("no server of the {} has the slot {slot}", self.server());
+                Failure::new(Fault::Unavailable, message)
+            }
+        })
+    }
+
+    /// Until another primary has the slot.
+    pub(super) async fn loses(&self, node: &Arc<Node>, slot: u16) {
+        let other = || {
+            let map = self.inner.map.load();
+            map.owner(slot).is_some_and(|owner| !Arc::ptr_eq(owner, node))
+        };
+        // The channel is as long-lived as this store.
+        let _ = self.inner.known.subscribe().wait_for(|_| other()).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! Finding out which primary has which slot: one task on the I/O thread, whenever somebody met what
+//! does not fit the map, and for as long as a primary cannot be asked.
+
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use redis::{Cmd, Pipeline, PushInfo, RedisError, Value};
+use tokio::sync::Notify;
+
+use super::super::line::Line;
+use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect};
+use super::super::origin::Origin;
+use super::super::scripts::unexpected;
+use super::super::{Patience, fault};
+use super::map::{Map, Node, Place};
+use super::topology::Topology;
+use super::{ClusterStore, Inner, Known};
+use crate::fault::Fault;
+use crate::policy::backoff;
+use crate::store::Failure;
+
+/// So many servers are asked at a time: one alone may be cut off from the others.
+const ASKED: usize = 5;
+/// What takes longer is not waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Keeps the map; ends with the store.
+pub(super) async fn keep(store: Weak<Inner>, news: Arc<Notify>) {
+    let mut attempt = 0;
+    loop {
+        let Some(inner) = store.upgrade() else { return };
+        let store_now = ClusterStore { inner };
+        let settled = store_now.survey().await.is_ok() && store_now.is_settled();
+        drop(store_now);
+        if settled {
+            attempt = 0;
+            news.notified().await;
+            // Whoever else meets the same is served by the same answer.
+            tokio::time::sleep(FIRST_PAUSE / 2).await;
+        } else {
+            let pause = backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64());
+            attempt = attempt.saturating_add(1);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = news.notified() => tokio::time::sleep(pause.min(FIRST_PAUSE)).await,
+            }
+        }
+    }
+}
+
+impl ClusterStore {
+    /// Asks several servers for the map, and takes the newest.
+    pub(super) async fn survey(&self) -> Result<(), Failure> {
+        let (answers, failure) = self.ask_some().await;
+        let newest = answers.into_iter().max_by_key(|(_, topology)| topology.state.epoch);
+        match newest {
+            Some((asked, topology)) => {
+                self.take(&asked, &topology);
+                Ok(())
+            }
+            None => {
+                let failure = failure.unwrap_or_else(|| {
+                    Failure::new(Fault::Unavailable, "no server of the cluster answers")
+                });
+                self.nobody(&failure);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether there is nothing to look after: each slot has a primary, and each can be asked.
+    fn is_settled(&self) -> bool {
+        let map = self.inner.map.load();
+        map.is_whole() && map.primaries().iter().all(|node| node.store.is_well())
+    }
+
+    /// Some of those that are known; where none of them answers, those that the URL names.
+    async fn ask_some(&self) -> (Vec<(Place, Topology)>, Option<Failure>) {
+        let mut nodes = self.inner.map.load().nodes().to_vec();
+        fastrand::shuffle(&mut nodes);
+        nodes.truncate(ASKED);
+        let known = join_all(nodes.iter().map(|node| ask_node(node))).await;
+        let (mut answers, mut failure) = parted(known);
+        if answers.is_empty() {
+            let seeds = self.inner.seeds.iter().map(|(place, origin)| ask_seed(place, origin));
+            let (more, cause) = parted(join_all(seeds).await);
+            answers = more;
+            failure = cause.or(failure);
+        }
+        (answers, failure)
+    }
+
+    fn take(&self, asked: &Place, topology: &Topology) {
+        let _changing = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.inner.map.load_full();
+        let map = Map::of(topology, asked, &known, |place| self.inner.node(place));
+        if map.is_as(&known) && matches!(*self.inner.known.borrow(), Known::Map) {
+            return;
+        }
+        let gone = known.nodes().iter().filter(|node| map.find(&node.place).is_none());
+        for member in gone.filter_map(|node| node.member.get()) {
+            member.leaves();
+        }
+        if !map.owns_as(&known) {
+            tracing::debug!(epoch = map.epoch, nodes = map.nodes().len(), "the cluster's slots");
+        }
+        self.becomes(map);
+    }
+
+    fn nobody(&self, failure: &Failure) {
+        let since = match &*self.inner.known.borrow() {
+            Known::Nothing(_, since) => *since,
+            Known::Starting | Known::Map => {
+                tracing::warn!(
+                    server = self.server(),
+                    cause = failure.fault.label(),
+                    detail = failure.message,
+                    "no server of the cluster tells who has which slot; what was known is used"
+                );
+                Instant::now()
+            }
+        };
+        self.inner.known.send_replace(Known::Nothing(failure.clone(), since));
+    }
+}
+
+type Told = Result<(Place, Topology), Failure>;
+
+fn parted(answers: Vec<Told>) -> (Vec<(Place, Topology)>, Option<Failure>) {
+    let mut failure = None;
+    let told =
+        answers.into_iter().filter_map(|answer| answer.map_err(|it| failure = Some(it)).ok());
+    let told = told.collect();
+    (told, failure)
+}
+
+async fn ask_node(node: &Node) -> Told {
+    let told = node.store.within(PATIENCE, Patience::None, async |line| topology(line).await).await;
+    Ok((node.place.clone(), told?))
+}
+
+async fn ask_seed(place: &Place, origin: &Origin) -> Told {
+    let deaf = |_: PushInfo| Ok::<_, RedisError>(());
+    let mut line = Line::new(connect(origin, deaf).await?, false);
+    let told = tokio::time::timeout(PATIENCE, topology(&mut line)).await;
+    let told = told.map_err(|_| Failure::new(Fault::Timeout, "no answer"))?;
+    Ok((place.clone(), told.map_err(|error| fault::failure(&error))?))
+}
+
+async fn topology(line: &mut Line) -> Result<Topology, RedisError> {
+    let mut commands = Pipeline::with_capacity(2);
+    for about in ["INFO", "SLOTS"] {
+        let mut cmd = Cmd::new();
+        cmd.arg("CLUSTER").arg(about);
+        commands.add_command(cmd);
+    }
+    let answers = line.send_all(&commands).await?.into_iter().map(Value::extract_error);
+    let answers = answers.collect::<Result<Vec<_>, _>>()?;
+    match &answers[..] {
+        [info, slots] => Topology::read(info, slots).ok_or_else(|| unexpected("CLUSTER SLOTS")),
+        _ => Err(unexpected("a pipeline")),
+    }
+}

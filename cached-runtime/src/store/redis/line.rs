@@ -1,0 +1,48 @@
+//! A connection as operations use it: commands in, answers out, errors of the server as errors.
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, RedisError, Value};
+
+pub(super) struct Line {
+    connection: MultiplexedConnection,
+    /// The peer is only about to get the slot that the commands are about, and answers those that say
+    /// so (`ASKING`) for the keys that it has already.
+    asking: bool,
+}
+
+impl Line {
+    pub(super) fn new(connection: MultiplexedConnection, asking: bool) -> Self {
+        Self { connection, asking }
+    }
+
+    /// One command, one answer; an error that the server answered is an `Err`.
+    pub(super) async fn send(&mut self, cmd: &Cmd) -> Result<Value, RedisError> {
+        if !self.asking {
+            return self.connection.send_packed_command(cmd).await?.extract_error();
+        }
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.add_command(asking()).add_command(cmd.clone());
+        let answers = self.connection.send_packed_commands(&pipeline, 1, 1).await?;
+        answers.into_iter().next().unwrap_or(Value::Nil).extract_error()
+    }
+
+    /// Commands that leave together, with their answers in their order; each may be an error.
+    pub(super) async fn send_all(&mut self, commands: &Pipeline) -> Result<Vec<Value>, RedisError> {
+        let count = commands.len();
+        if !self.asking {
+            return self.connection.send_packed_commands(commands, 0, count).await;
+        }
+        let mut pipeline = Pipeline::with_capacity(2 * count);
+        for cmd in commands.cmd_iter() {
+            pipeline.add_command(asking()).add_command(cmd.clone());
+        }
+        let answers = self.connection.send_packed_commands(&pipeline, 0, 2 * count).await?;
+        Ok(answers.into_iter().skip(1).step_by(2).collect())
+    }
+}
+
+fn asking() -> Cmd {
+    let mut asking = Cmd::new();
+    asking.arg("ASKING");
+    asking
+}

@@ -1,0 +1,197 @@
+//! Where a server is now: always at one address, or wherever its sentinels say. It is found anew for
+//! each connection, so that every link follows a failover by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, Value};
+
+use super::fault;
+use super::line::Line;
+use super::scripts::unexpected;
+use super::url::{Watch, moved};
+use crate::error::Error;
+use crate::fault::Fault;
+
+/// A sentinel that has not answered by then is not waited for: the others know as much.
+const PATIENCE: Duration = Duration::from_millis(400);
+
+#[derive(Clone)]
+pub(super) enum Origin {
+    Fixed(Arc<Client>),
+    Watched(Arc<Watched>),
+}
+
+/// A primary that sentinels watch over.
+pub(super) struct Watched {
+    sentinels: Vec<Client>,
+    watch: Watch,
+}
+
+/// The address that one sentinel tells.
+type Address = (String, u16);
+
+impl Origin {
+    pub(super) fn fixed(info: redis::ConnectionInfo) -> Result<Self, Error> {
+        Ok(Self::Fixed(Arc::new(client(info)?)))
+    }
+
+    pub(super) fn watched(watch: Watch) -> Result<Self, Error> {
+        let sentinels = watch.sentinels.iter().cloned().map(client).collect::<Result<_, _>>()?;
+        Ok(Self::Watched(Arc::new(Watched { sentinels, watch })))
+    }
+
+    /// For people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Fixed(client) => client.get_connection_info().addr().to_string(),
+            Self::Watched(watched) => {
+                let sentinels = watched.watch.sentinels.iter();
+                let sentinels: Vec<_> = sentinels.map(|info| info.addr().to_string()).collect();
+                format!("{} of sentinels {}", watched.watch.name, sentinels.join(", "))
+            }
+        }
+    }
+
+    /// To connect by, now.
+    pub(super) async fn client(&self) -> Result<Client, RedisError> {
+        match self {
+            Self::Fixed(client) => Ok(Client::clone(client)),
+            Self::Watched(watched) => {
+                let (host, port) = watched.address().await?;
+                Client::open(moved(&watched.watch.server, &host, port))
+            }
+        }
+    }
+
+    /// Asks the peer whether it is a primary, where it was told to be one: who told may not know yet
+    /// that it is no more (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
+    pub(super) async fn check(&self, connection: &MultiplexedConnection) -> Result<(), RedisError> {
+        if matches!(self, Self::Fixed(_)) {
+            return Ok(());
+        }
+        let mut role = Cmd::new();
+        role.arg("ROLE");
+        match Line::new(connection.clone(), false).send(&role).await {
+            Ok(answer) if is_primary(&answer) => Ok(()),
+            Ok(_) => Err(absent("what the sentinels name is no primary", String::new())),
+            // Its first write tells as well.
+            Err(error) if fault::classify(&error) == Fault::Forbidden => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Watched {
+    /// What most sentinels say that answer: as soon as it is the word of more than half, or else of
+    /// those that answered in time. One that was cut off from the others may know an old address,
+    /// and be the first to answer.
+    async fn address(&self) -> Result<Address, RedisError> {
+        let asking = self.sentinels.iter().map(|sentinel| ask(sentinel, &self.watch.name));
+        let mut answers: FuturesUnordered<_> = asking.collect();
+        let mut votes = Votes::default();
+        let mut failure = None;
+        let collecting = async {
+            while let Some(answer) = answers.next().await {
+                match answer {
+                    Ok(Some(address)) => {
+                        if votes.count(address) * 2 > self.sentinels.len() {
+                            return;
+                        }
+                    }
+                    Ok(None) => {}
+                    Err(error) => failure = Some(error),
+                }
+            }
+        };
+        // What is known by then is used.
+        let _ = tokio::time::timeout(PATIENCE, collecting).await;
+        votes.most().ok_or_else(|| {
+            let name = &self.watch.name;
+            failure.unwrap_or_else(|| {
+                absent("no sentinel names a primary", format!("that is called `{name}`"))
+            })
+        })
+    }
+}
+
+/// How often each address was told.
+#[derive(Default)]
+struct Votes(Vec<(Address, usize)>);
+
+impl Votes {
+    /// How often this address was told by now.
+    fn count(&mut self, address: Address) -> usize {
+        match self.0.iter_mut().find(|(known, _)| *known == address) {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                self.0.push((address, 1));
+                1
+            }
+        }
+    }
+
+    fn most(self) -> Option<Address> {
+        self.0.into_iter().max_by_key(|(_, count)| *count).map(|(address, _)| address)
+    }
+}
+
+/// `None` where it knows no primary of that name.
+async fn ask(sentinel: &Client, name: &str) -> Result<Option<Address>, RedisError> {
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let connection = sentinel.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut cmd = Cmd::new();
+    cmd.arg("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name);
+    match Line::new(connection, false).send(&cmd).await? {
+        Value::Nil => Ok(None),
+        Value::Array(parts) => match &parts[..] {
+            [Value::BulkString(host), Value::BulkString(port)] => {
+                let host = String::from_utf8(host.clone());
+                let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
+                host.ok().zip(port).map(Some).ok_or_else(|| unexpected("a sentinel's answer"))
+            }
+            _ => Err(unexpected("a sentinel's answer")),
+        },
+        _ => Err(unexpected("a sentinel's answer")),
+    }
+}
+
+/// Whether `ROLE` was answered by a primary.
+pub(super) fn is_primary(role: &Value) -> bool {
+    let Value::Array(parts) = role else { return false };
+    matches!(parts.first(), Some(Value::BulkString(role)) if role == b"master")
+        || matches!(parts.first(), Some(Value::SimpleString(role)) if role == "master")
+}
+
+fn client(info: redis::ConnectionInfo) -> Result<Client, Error> {
+    Client::open(info)
+        .map_err(|error| Error::config(format!("the URL is not usable: {}", error.category())))
+}
+
+/// There is nobody to connect to now.
+fn absent(what: &'static str, detail: String) -> RedisError {
+    RedisError::from((ErrorKind::Io, what, detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_most_counts_whoever_was_first() {
+        let mut votes = Votes::default();
+        let (old, new) = (("a".to_owned(), 1), ("b".to_owned(), 2));
+        assert_eq!(votes.count(old), 1);
+        assert_eq!(votes.count(new.clone()), 1);
+        assert_eq!(votes.count(new.clone()), 2);
+        assert_eq!(votes.most(), Some(new));
+        assert_eq!(Votes::default().most(), None);
+    }
+}
