@@ -234,7 +234,8 @@ impl RedisCluster {
     }
 
     /// Waits until all running nodes agree on who is what and serves which slots,
-    /// say that the cluster is well, and each replica has its primary's data.
+    /// say that the cluster is well, and each replica has all that was written to
+    /// its primary before this call.
     ///
     /// # Panics
     ///
@@ -253,9 +254,13 @@ impl RedisCluster {
             view.len() == self.nodes.len()
                 && view.common() == first.common()
                 && ask_text(node, "info", &[]).contains("cluster_state:ok")
-                && (view.is_primary()
-                    || node.own_info("replication").contains("master_link_status:up"))
+                && (view.is_primary() || self.replicates(node, view))
         })
+    }
+
+    fn replicates(&self, replica: &RedisServer, view: &View) -> bool {
+        let primary = self.running().find(|(at, _)| view.is_replica_of(&self.ids[*at]));
+        primary.is_some_and(|(_, primary)| replica.replicates(primary))
     }
 
     fn running(&self) -> impl Iterator<Item = (usize, &RedisServer)> {

@@ -263,10 +263,8 @@ impl RedisServer {
     /// How many clients are connected, without the harness.
     #[must_use]
     pub fn connected_clients(&self) -> u64 {
-        let info = self.own_info("clients");
-        let with_harness: u64 = info
-            .lines()
-            .find_map(|line| line.strip_prefix("connected_clients:"))
+        let info = self.info("clients", &mut lock(&self.own_calls));
+        let with_harness: u64 = field(&info, "connected_clients")
             .and_then(|count| count.parse().ok())
             .expect("a count of clients");
         with_harness - 1
@@ -281,9 +279,29 @@ impl RedisServer {
         self.process.try_call(args)
     }
 
-    /// A section of the server's `INFO`.
-    pub(crate) fn own_info(&self, section: &str) -> String {
-        self.info(section, &mut lock(&self.own_calls))
+    /// It takes itself for a primary.
+    pub(crate) fn is_primary(&self) -> bool {
+        self.replication().is_some_and(|info| field(&info, "role") == Some("master"))
+    }
+
+    /// It is a replica of this primary, and has all that was written there up to now.
+    pub(crate) fn replicates(&self, primary: &Self) -> bool {
+        let (Some(written), Some(replica)) = (primary.replication(), self.replication()) else {
+            return false;
+        };
+        let offset = |info, name| field(info, name).and_then(|offset| offset.parse::<u64>().ok());
+        field(&replica, "master_port") == Some(&primary.port().to_string())
+            && field(&replica, "master_link_status") == Some("up")
+            && offset(&replica, "slave_repl_offset") >= offset(&written, "master_repl_offset")
+    }
+
+    /// `None` also when a Sentinel, as it does in a failover, closes all of the
+    /// server's connections.
+    fn replication(&self) -> Option<String> {
+        match self.ask("info", &["INFO", "replication"]) {
+            Ok(Value::BulkString(text)) => Some(String::from_utf8_lossy(&text).into_owned()),
+            _ => None,
+        }
     }
 
     /// What `--requirepass` was given.
@@ -305,6 +323,11 @@ impl RedisServer {
             *own.entry("auth".to_owned()).or_default() += 1;
         }
     }
+}
+
+/// A field of the reply to `INFO`.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 
 fn arguments(dir: &Path, port: u16, certs: Option<&Certs>) -> Vec<String> {

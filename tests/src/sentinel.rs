@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// ```
 /// let watched = cached_tests::Watched::start(3);
 /// watched.primary().cmd(&["SET", "greeting", "hello"]);
-/// watched.primary().cmd(&["WAIT", "1", "1000"]);
+/// watched.settle();
 /// let before = watched.primary().port();
 /// watched.fail_over();
 /// assert_ne!(watched.primary().port(), before);
@@ -171,7 +171,10 @@ impl Watched {
 
     /// Waits until all running Sentinels know each other and name the same
     /// primary, it takes itself for it, and the other server, when it is
-    /// running, is its replica and has its data.
+    /// running, is its replica and has all that was written before this call.
+    ///
+    /// What was not replicated is lost in a failover, also in one that a Sentinel
+    /// was asked for.
     ///
     /// # Panics
     ///
@@ -194,12 +197,7 @@ impl Watched {
     /// This one is a primary, and the other one, when it runs, has its data.
     fn is_replicated(&self, primary: usize) -> bool {
         let [primary, replica] = [&self.servers[primary], &self.servers[1 - primary]];
-        let follows = format!("master_port:{}\r", primary.port());
-        primary.own_info("replication").contains("role:master")
-            && (!replica.is_running() || {
-                let info = replica.own_info("replication");
-                info.contains(&follows) && info.contains("master_link_status:up")
-            })
+        primary.is_primary() && (!replica.is_running() || replica.replicates(primary))
     }
 
     /// This one has no failover under way, and sees the servers as they are.

@@ -17,7 +17,7 @@ fn sentinels_name_the_new_primary_after_a_failover() {
     let (first, second) = (watched.primary(), watched.replica());
     assert!(watched.sentinels().iter().all(|one| named_by(one) == first.url()));
     first.cmd(&["SET", "a", "1"]);
-    assert_eq!(first.int(&["WAIT", "1", "5000"]), 1);
+    watched.settle();
 
     assert_eq!(watched.fail_over().port(), second.port());
     assert!(watched.sentinels().iter().all(|one| named_by(one) == second.url()));

@@ -71,7 +71,7 @@ fn a_replica_takes_over_when_told_and_when_its_primary_is_halted_or_dead() {
     let replica = cluster.replica_of(first).unwrap();
     assert_eq!(replica, first + 3);
     cluster.cmd_at("a", &["SET", "a", "1"]);
-    assert_eq!(cluster.nodes()[first].int(&["WAIT", "1", "5000"]), 1);
+    cluster.settle();
     assert_eq!(cluster.fail_over(first), replica);
     assert_eq!((cluster.owner_of(slot), cluster.replica_of(replica)), (replica, Some(first)));
     assert!(!cluster.primaries().contains(&first));
