@@ -52,7 +52,7 @@ async fn a_slot_under_way_is_served_by_both() {
         let fetched = row::fetch(&db, 1).await;
         assert_eq!((fetched.value, fetched.source), (new, Source::Loaded));
         assert_eq!(row::fetch(&db, 1).await.source, Source::Store, "kept by the new owner");
-        assert_eq!(cluster.nodes()[to].keys(), [name.clone()]);
+        assert_eq!(cluster.nodes()[to].keys(), std::slice::from_ref(&name));
         row::put(1, &7).await.unwrap();
         assert_eq!(row(&db, 1).await, 7);
         // A sweep finds it wherever it is.
