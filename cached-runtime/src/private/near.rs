@@ -112,6 +112,7 @@ impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
         *self.at
     }
 
+    #[inline]
     pub(super) fn kept(&self) -> (Keeper<R::Value>, Trace) {
         (self.keeper, self.trace)
     }
@@ -120,10 +121,13 @@ impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
     #[inline]
     #[must_use]
     pub fn look(&self) -> Option<R> {
+        // Copies that nothing else can reach: what is known of them when this is compiled is known
+        // all the way.
+        let (keeper, trace) = self.kept();
         let function = self.function?;
         if forced::is_noted(function.site()) {
             return None;
         }
-        nearest::<R, N>(&self.cache, function, &self.trace, &self.keeper)
+        nearest::<R, N>(&self.cache, function, &trace, &keeper)
     }
 }
