@@ -2,8 +2,8 @@
 //! ends when this one does, however that ends.
 
 use std::env;
-use std::io::{BufRead, BufReader, stdin};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines, stdin};
+use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,6 +15,8 @@ const KEEPER: &str = "CACHED_TESTS_KEEPER";
 struct Kept {
     url: String,
     _keeper: Child,
+    /// Read no more, and open: what the process cannot write would end it before its servers.
+    _output: Lines<BufReader<ChildStdout>>,
 }
 
 /// The cluster's URL, and a namespace that nobody else uses.
@@ -29,10 +31,9 @@ pub(super) fn shared() -> (String, String) {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(keeper.stdout.take().unwrap()).lines();
-        let mut urls = lines.filter_map(|line| Some(line.unwrap().strip_prefix("> ")?.to_owned()));
-        let url = urls.next().expect("the cluster's URL");
-        Kept { url, _keeper: keeper }
+        let mut output = BufReader::new(keeper.stdout.take().unwrap()).lines();
+        let url = output.find_map(|line| Some(line.unwrap().strip_prefix("> ")?.to_owned()));
+        Kept { url: url.expect("the cluster's URL"), _keeper: keeper, _output: output }
     });
     let number = NAMESPACES.fetch_add(1, Ordering::Relaxed);
     (kept.url.clone(), format!("scenario-{number}"))
@@ -51,4 +52,7 @@ fn keeper() {
     for line in stdin().lines() {
         line.unwrap();
     }
+    drop(cluster);
+    // Nobody is left to read that a test has passed.
+    process::exit(0);
 }
