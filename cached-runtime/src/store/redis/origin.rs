@@ -93,7 +93,7 @@ impl Watched {
         let asking = self.sentinels.iter().map(|sentinel| ask(sentinel, &self.watch.name));
         let mut answers: FuturesUnordered<_> = asking.collect();
         let mut votes = Votes::default();
-        let mut failure = None;
+        let mut others = Others::default();
         let collecting = async {
             while let Some(answer) = answers.next().await {
                 match answer {
@@ -102,19 +102,47 @@ impl Watched {
                             return;
                         }
                     }
-                    Ok(None) => {}
-                    Err(error) => failure = Some(error),
+                    Ok(None) => others.unknowing = true,
+                    Err(error) => others.failure = Some(error),
                 }
             }
         };
         // What is known by then is used.
         let _ = tokio::time::timeout(PATIENCE, collecting).await;
-        votes.most().ok_or_else(|| {
-            let name = &self.watch.name;
-            failure.unwrap_or_else(|| {
-                absent("no sentinel names a primary", format!("that is called `{name}`"))
-            })
-        })
+        votes.most().ok_or_else(|| others.cause(&self.watch.name))
+    }
+}
+
+/// What there was instead of addresses.
+#[derive(Default)]
+struct Others {
+    /// One does not know the name.
+    unknowing: bool,
+    /// The last.
+    failure: Option<RedisError>,
+}
+
+impl Others {
+    /// Why there is no address, where nobody told one.
+    fn cause(self, name: &str) -> RedisError {
+        // Whoever else is away: this one was asked, and answered.
+        if self.unknowing {
+            return absent("no sentinel names a primary", format!("that is called `{name}`"));
+        }
+        match self.failure {
+            Some(error) => match fault::classify(&error) {
+                // The two logins of the URL are to be told apart.
+                Fault::Auth => {
+                    let what = "the sentinel refuses the login";
+                    RedisError::from((ErrorKind::AuthenticationFailed, what, error.to_string()))
+                }
+                Fault::Unavailable | Fault::Timeout => {
+                    absent("no sentinel answers", error.to_string())
+                }
+                _ => error,
+            },
+            None => absent("no sentinel answers", format!("within {PATIENCE:?}")),
+        }
     }
 }
 
