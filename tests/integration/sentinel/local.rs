@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cached_runtime::{Cache, LocalHealth, Source, cache_result, scope};
-use cached_tests::{Watched, eventually};
+use cached_tests::{RedisServer, Watched, eventually};
 use redis::Value;
 
 use super::super::fencing;
@@ -90,6 +90,55 @@ async fn memory_is_not_told_by_a_primary_that_was_replaced_while_it_stood_still(
     watched.settle();
     heard_of(&other, &ours, &db, "when all is well again").await;
     warm(&ours, &db).await;
+}
+
+/// Somebody is told of changes there.
+fn has_link(server: &RedisServer) -> bool {
+    let clients = server.text(&["CLIENT", "LIST"]).unwrap();
+    let flags = clients.lines().filter_map(|line| line.split(" flags=").nth(1)?.split(' ').next());
+    flags.into_iter().any(|flags| flags.contains('t'))
+}
+
+fn takes_itself_for_the_primary(server: &RedisServer) -> bool {
+    let Ok(Value::Array(role)) = server.try_cmd(&["ROLE"]) else { return false };
+    role.first() == Some(&Value::BulkString(b"master".to_vec()))
+}
+
+/// The link that tells of changes is at the new primary, while lookups, of which there were none
+/// meanwhile, still go to the old one: what that says is not kept beyond its time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_old_primary_says_is_not_kept_under_the_word_of_the_new_one() {
+    let (watched, db) = (Watched::start(3), Database::default());
+    let ours = cache(&watched).await;
+    warm(&ours, &db).await;
+    watched.settle();
+    tokio::task::block_in_place(|| watched.fail_over_by_halt());
+    let new = db.write();
+    scope(cache(&watched).await, near::invalidate(1)).await.unwrap();
+    eventually(LONG, || async { has_link(watched.primary()) }).await;
+    eventually(LONG, || async { ours.health().local == LocalHealth::Coherent }).await;
+    let replaced = watched.replica();
+    replaced.cont();
+    scope(ours.clone(), async {
+        // Until it is corrected.
+        while takes_itself_for_the_primary(replaced) {
+            near(&db, 1).await;
+        }
+        watched.settle();
+        let done = Instant::now();
+        loop {
+            let called = Instant::now();
+            if near(&db, 1).await == new {
+                break;
+            }
+            let late = called - done;
+            assert!(late <= BOUND, "an old value {late:?} after the old primary was corrected");
+            tokio::task::yield_now().await;
+        }
+        warm(&ours, &db).await;
+        assert_eq!(near(&db, 1).await, new);
+    })
+    .await;
 }
 
 /// Who waits in another process listens at the primary that there is now.
