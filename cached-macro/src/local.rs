@@ -68,7 +68,13 @@ pub(crate) fn call(model: &Model, local: &Local, body: &Group) -> TokenStream {
     let (place, begin) = (place(model), begin(model, local));
     let filling = filling(model, &Use::Call, &near);
     let mutable = (!filling.is_empty()).then(|| quote!(mut));
-    let turn = model.is_async().then(|| quote!(#private::turn().await;));
+    let turn = model.is_async().then(|| {
+        quote! {
+            if #private::is_turn() {
+                #private::turn().await;
+            }
+        }
+    });
     let entry = shown_at(returns, entry(model, &Use::Call));
     let local = shown_at(returns, quote!(local(&#near)));
     let planned = planned(model, &Use::Call, quote!(#kept));

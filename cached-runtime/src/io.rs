@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
@@ -19,21 +20,52 @@ use crate::fault::Fault;
 use crate::store::Failure;
 
 /// The I/O thread's runtime; an error where the operating system gives no thread.
-pub(crate) fn handle() -> Result<&'static Handle, Failure> {
-    static IO: OnceLock<Option<Handle>> = OnceLock::new();
+pub(crate) fn handle() -> Result<&'static Io, Failure> {
+    static IO: OnceLock<Option<Io>> = OnceLock::new();
     IO.get_or_init(start)
         .as_ref()
         .ok_or_else(|| Failure::new(Fault::Off, "the cache's I/O thread could not be started"))
 }
 
-fn start() -> Option<Handle> {
+/// The I/O thread's runtime.
+pub(crate) struct Io(Handle);
+
+impl Io {
+    /// Runs a future to its end.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        spawn_on(&self.0, future)
+    }
+}
+
+impl Deref for Io {
+    type Target = Handle;
+
+    fn deref(&self) -> &Handle {
+        &self.0
+    }
+}
+
+/// Runs a future to its end, on this runtime. It is boxed: tokio's machinery of tasks, some 200
+/// functions, is compiled anew for each type of future, also in the users' crates.
+pub(crate) fn spawn_on<T: Send + 'static>(
+    runtime: &Handle,
+    future: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let future: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(future);
+    runtime.spawn(future)
+}
+
+fn start() -> Option<Io> {
     let runtime = Builder::new_current_thread().enable_all().build().ok()?;
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("cached-io".to_owned())
         .spawn(move || runtime.block_on(std::future::pending::<()>()))
         .ok()?;
-    Some(handle)
+    Some(Io(handle))
 }
 
 /// The caller's runtime, if there is one that store operations can run on: it needs timers and
@@ -175,7 +207,7 @@ impl<T: Send + 'static> Task<T> {
         match self {
             Self::Ready(result) => Started::Done(result),
             Self::Pending(operation) => match handle() {
-                Ok(io) => Started::Running(io.spawn(operation)),
+                Ok(io) => Started::Running(io.0.spawn(operation)),
                 Err(failure) => Started::Done(Err(failure)),
             },
         }

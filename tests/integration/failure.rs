@@ -586,8 +586,8 @@ async fn unusable_settings_are_refused_with_advice() {
         "redis://user:sesame@",
         "redis://user:sesame@localhost:port",
         "redis://user:sesame@localhost/db",
-        "redis+cluster://user:sesame@a,b",
-        "redis+sentinel://user:sesame@a,b/master",
+        "redis+cluster://user:sesame@a,,b",
+        "redis+sentinel://user:sesame@a,b:port/master",
     ];
     for url in bad {
         let error = Cache::connect(url).await.expect_err(url);

@@ -3,6 +3,7 @@
 
 mod batch;
 mod breaker;
+mod cluster;
 mod connection;
 mod examples;
 mod failure;

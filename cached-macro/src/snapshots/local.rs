@@ -1,6 +1,8 @@
 #[allow(unused_braces)]
 async fn get_settings(id: u64) -> Arc<Settings> {
-    ::cached_runtime::__private::turn().await;
+    if ::cached_runtime::__private::is_turn() {
+        ::cached_runtime::__private::turn().await;
+    }
     let plan = {
         let at = {
             static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
@@ -98,7 +100,9 @@ fn get_user(id: u64) -> Option<User> {
 impl Repo {
     #[allow(unused_braces)]
     pub async fn find(self: Arc<Self>, id: u64) -> Result<User, sqlx::Error> {
-        ::cached_runtime::__private::turn().await;
+        if ::cached_runtime::__private::is_turn() {
+            ::cached_runtime::__private::turn().await;
+        }
         let plan = {
             let at = {
                 static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(

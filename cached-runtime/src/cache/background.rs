@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio_util::task::TaskTracker;
+use tokio::sync::watch;
 
 use super::global::scoped;
 use super::{Cache, renewal_interval, scope, scope_sync};
@@ -19,20 +19,14 @@ use crate::store::{Hold, Spot, Store};
 /// served as they are, and the next caller asks again.
 const MOST_REFRESHES: usize = 64;
 
+#[derive(Default)]
 pub(crate) struct Background {
-    /// Closed from the start: it takes tasks all the same, and can be waited for any time.
-    tasks: TaskTracker,
+    /// Each task has a receiver of it: none of them hears anything, but its sender can wait until
+    /// there are none.
+    tasks: watch::Sender<()>,
     keeper: Arc<Keeper>,
     /// The entries that are loaded anew in the background.
     refreshes: Arc<Mutex<HashSet<u128>>>,
-}
-
-impl Default for Background {
-    fn default() -> Self {
-        let tasks = TaskTracker::new();
-        tasks.close();
-        Self { tasks, keeper: Arc::default(), refreshes: Arc::default() }
-    }
 }
 
 /// The leases that this process holds, and the one task that renews them while there are any.
@@ -56,11 +50,20 @@ struct Kept {
 impl Background {
     /// Until no work is under way.
     pub(super) async fn idle(&self) {
-        self.tasks.wait().await;
+        self.tasks.closed().await;
     }
 
-    pub(crate) fn tasks(&self) -> &TaskTracker {
-        &self.tasks
+    /// Runs a task on this runtime that [`idle`](Self::idle) waits for.
+    pub(super) fn spawn_on(
+        &self,
+        runtime: &Handle,
+        task: impl Future<Output: Send> + Send + 'static,
+    ) {
+        let token = self.tasks.subscribe();
+        io::spawn_on(runtime, async move {
+            let _token = token;
+            task.await;
+        });
     }
 
     /// Runs a load on the caller's runtime, with the cache that is in scope here; where there is no
@@ -68,14 +71,14 @@ impl Background {
     pub(crate) fn spawn(&self, load: impl Future<Output = ()> + Send + 'static) {
         let Ok(runtime) = Handle::try_current() else { return };
         match scoped() {
-            Some(cache) => self.tasks.spawn_on(scope(cache, load), &runtime),
-            None => self.tasks.spawn_on(load, &runtime),
-        };
+            Some(cache) => self.spawn_on(&runtime, scope(cache, load)),
+            None => self.spawn_on(&runtime, load),
+        }
     }
 
     /// Runs a blocking load on a thread of its own; where there is none to be had, it is dropped.
     pub(crate) fn spawn_thread(&self, load: impl FnOnce() + Send + 'static) {
-        let (token, scope) = (self.tasks.token(), scoped());
+        let (token, scope) = (self.tasks.subscribe(), scoped());
         let thread = std::thread::Builder::new().name("cached-refresh".to_owned());
         let spawned = thread.spawn(move || {
             let _token = token;
@@ -216,7 +219,7 @@ impl Drop for Lease {
             io::Task::Pending(release) => {
                 if let Ok(io) = io::handle() {
                     // Where it fails, the lease's own end does the same a little later.
-                    background.tasks.spawn_on(release, io);
+                    background.spawn_on(io, release);
                 }
             }
         }

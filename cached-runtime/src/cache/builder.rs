@@ -36,9 +36,19 @@ pub struct CacheBuilder {
 }
 
 impl CacheBuilder {
-    /// Where the entries live: `redis://[[user]:password@]host[:port][/db]`, `rediss://…` (TLS,
-    /// feature `tls`), `unix:///path/to.sock[?db=1&user=…&pass=…]`, or `memory:` for the embedded
-    /// store. Default: `CACHE_URL`, else `REDIS_URL`, else `memory:`.
+    /// Where the entries live. Default: `CACHE_URL`, else `REDIS_URL`, else `memory:`.
+    ///
+    /// | URL | what it names |
+    /// |---|---|
+    /// | `redis://[[user]:password@]host[:port][/db]` | one server |
+    /// | `unix:///path/to.sock[?db=1&user=…&pass=…]` | the same by its socket |
+    /// | `redis+sentinel://[[user]:password@]host[:port],…/name[/db]` | the primary of this name, wherever its sentinels say that it is; port 26379 where none is given; `?sentinel_password=…`, with `&sentinel_username=…`, is the sentinels' own login |
+    /// | `redis+cluster://[[user]:password@]host[:port],…` | a cluster: any of its servers, the others are found; a login is for all |
+    /// | `rediss://…`, `rediss+sentinel://…`, `rediss+cluster://…` | the same over TLS (feature `tls`) |
+    /// | `memory:` | the embedded store |
+    ///
+    /// In a login and a path, what has a meaning in URLs is percent-encoded. Servers are Redis 6 or
+    /// later, or Valkey.
     pub fn url(mut self, url: impl Into<String>) -> Self {
         self.url = Some(url.into());
         self

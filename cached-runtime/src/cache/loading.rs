@@ -148,7 +148,7 @@ impl Loading {
             }
         };
         if let Ok(io) = io::handle() {
-            self.cache.background().tasks().spawn_on(verified, io);
+            self.cache.background().spawn_on(io, verified);
         }
     }
 }

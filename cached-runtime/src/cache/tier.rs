@@ -21,7 +21,8 @@ impl Cache {
     }
 
     /// The local tier, where a function has one.
-    pub(super) fn local_in_use(&self) -> Option<&Local> {
+    #[inline]
+    pub(crate) fn local_in_use(&self) -> Option<&Local> {
         self.inner.local.get()?.as_deref()
     }
 

@@ -67,7 +67,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub(crate) use self::function::{function_segment, named_segment};
 use self::segment::{Writer, write_argument};
 use self::tape::Tape;
-pub(crate) use self::trace::Trace;
+pub(crate) use self::trace::{FIRST, Parts, REST, Trace};
 use crate::error::floor_boundary;
 
 /// Encoded values up to this many bytes are written out.

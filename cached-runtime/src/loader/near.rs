@@ -21,17 +21,19 @@ pub(crate) fn nearest<R: ShapeOf<N>, const N: u8>(
     trace: &Trace,
     keeper: &Keeper<R::Value>,
 ) -> Option<R> {
-    let local = cache.local()?;
-    local.nearest(function, trace, keeper.ttl, |slot| given(slot, keeper.give))
+    // No thread has anything of a tier that is not open. To open it here would cost each hit: who
+    // opens it is handed the call, and after that the compiler knows nothing of it any more.
+    let local = cache.local_in_use()?;
+    local.nearest(function, trace, keeper.ttl, |kept| given(kept, keeper.give))
 }
 
 /// A value that is kept, for one caller.
 #[inline]
 fn given<R: ShapeOf<N>, const N: u8>(
-    slot: &Slot,
+    kept: Option<&Kept>,
     give: impl Fn(&Kept) -> Option<R::Value>,
 ) -> Option<R> {
-    let opened = match &slot.kept {
+    let opened = match kept {
         Some(kept) => Opened::Value(give(kept)?),
         None => Opened::Absent(R::absence()?),
     };
@@ -62,7 +64,7 @@ impl<V> Nearby<'_, V> {
         let wanted = Wanted { owner, key, tags, function, trace, ttl: keeper.ttl };
         let give = |slot: &Slot, age| {
             let origin = Origin { source: Source::Local, age };
-            Some((given(slot, keeper.give)?, origin))
+            Some((given(slot.kept.as_ref(), keeper.give)?, origin))
         };
         cache.local()?.nearby(wanted, || cache.counters_of(function), give)
     }

@@ -4,83 +4,53 @@
 //!
 //! A place remembers the stamp of its key from before the slot was found, and is good for as long
 //! as that stands. So nobody need find the places of other threads when something is invalidated.
-//! What a place holds may outlive its eviction from the tier, hence the bounds: [`MOST`] values of
-//! at most [`LARGEST`] bytes a thread.
+//! What a place holds may outlive its eviction from the tier, hence the bounds: so many places and
+//! bytes a thread (see [`places`](super::places)), and no values larger than [`LARGEST`].
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use super::slot::Slot;
+use super::places::{Behind, Found, Place, Places};
+use super::slot::{Kept, Slot};
 use crate::function::Function;
 use crate::key::Trace;
 use crate::tally::Lane;
 
-/// A thread begins with so few places, and has more once it needs them.
-const FEWEST: usize = 64;
-const MOST: usize = 4096;
 /// Larger values are looked up in the tier itself, where that costs little beside their use.
 const LARGEST: u32 = 1024;
-/// What was used is turned out for the so manieth other that comes by.
-const CHANCES: u32 = 4;
-/// The tier hears of every so many hits: what is used much is not to be driven out there.
-const HEARD: u32 = 64;
 
-/// What a call asks for: its cache's tier, its function and its arguments.
+/// What a call asks for: its function and its arguments.
 pub(super) struct Asked<'a> {
-    pub(super) tier: u64,
     pub(super) function: &'static Function,
     pub(super) trace: &'a Trace,
 }
 
-struct Place {
-    trace: Trace,
-    tier: u64,
-    function: &'static Function,
-    stamp: u64,
-    hits: Cell<u32>,
-    /// How often another is turned away before this one goes.
-    chances: Cell<u32>,
-    slot: Arc<Slot>,
-    /// Where this thread counts the function's hits.
-    lane: Arc<Lane>,
-}
-
-struct Front {
-    places: Vec<Option<Place>>,
-    /// How many came to the place of another, since there are as many places.
-    displaced: usize,
-}
-
 thread_local! {
-    static FRONT: RefCell<Front> =
-        const { RefCell::new(Front { places: Vec::new(), displaced: 0 }) };
+    static FRONT: RefCell<Places> = const { RefCell::new(Places::new()) };
 }
 
-/// What there is in this thread's front for what is asked; counted. `stamp` tells the stamp of now,
-/// `serve` what comes of the slot, and `hear` is called every so many hits.
+/// What `give` makes of what this thread has for what is asked, where that `is_good`; counted.
+/// `hear` is called for one hit in 256: what is used much is not to be driven out of the tier.
 #[inline]
 pub(super) fn look<T>(
     asked: &Asked<'_>,
-    stamp: impl FnOnce(u64) -> u64,
-    serve: impl FnOnce(&Slot) -> Option<T>,
+    is_good: impl FnOnce(&Found<'_>) -> bool,
+    give: impl FnOnce(Option<&Kept>) -> Option<T>,
     hear: impl FnOnce(&Slot),
 ) -> Option<T> {
     // Shared, so that a value's `Clone` may well call a cached function.
-    let look = |front: &RefCell<Front>| {
+    let look = |front: &RefCell<Places>| {
         let front = front.try_borrow().ok()?;
-        let place = front.places.get(front.at(asked))?.as_ref()?;
-        if !place.is_for(asked) || stamp(place.slot.hash) != place.stamp {
+        let found = front.find(asked)?;
+        if !is_good(&found) {
             return None;
         }
-        let served = serve(&place.slot)?;
-        place.lane.count_local();
-        let hits = place.hits.get().wrapping_add(1);
-        place.hits.set(hits);
-        place.chances.set(CHANCES);
-        if hits.is_multiple_of(HEARD) {
-            hear(&place.slot);
+        let given = give(found.place.kept.as_ref())?;
+        found.lane.count_local();
+        if found.place.used() {
+            found.slot().map(hear);
         }
-        Some(served)
+        Some(given)
     };
     FRONT.try_with(look).ok().flatten()
 }
@@ -93,80 +63,13 @@ pub(super) fn put(
     slot: Arc<Slot>,
     lane: impl FnOnce() -> Arc<Lane>,
 ) {
-    if slot.weight > LARGEST || !asked.trace.is_whole() {
-        return;
-    }
-    let place = Place {
-        trace: *asked.trace,
-        tier: asked.tier,
-        function: asked.function,
-        stamp,
-        hits: Cell::new(0),
-        chances: Cell::new(0),
-        lane: lane(),
-        slot,
+    let Some(parts) = asked.trace.parts().filter(|_| slot.weight <= LARGEST) else { return };
+    let place = Place::new(&parts, stamp, &slot);
+    let behind = Behind::new(&parts, slot);
+    let put = |front: &RefCell<Places>| {
+        Some(front.try_borrow_mut().ok()?.put(asked, lane(), (place, behind)))
     };
-    let put = |front: &RefCell<Front>| front.try_borrow_mut().ok()?.put(place);
     // What was there is dropped when the front can be used again: it is a user's value.
-    let before = FRONT.try_with(put).ok().flatten();
-    drop(before);
-}
-
-impl Place {
-    #[inline]
-    fn is_for(&self, asked: &Asked<'_>) -> bool {
-        std::ptr::eq(self.function, asked.function)
-            && self.tier == asked.tier
-            && self.trace.same(asked.trace)
-    }
-}
-
-impl Front {
-    #[inline]
-    fn at(&self, asked: &Asked<'_>) -> usize {
-        // The high bits, which all of the arguments' bits have reached, as many as there are
-        // places, a power of two.
-        let spread = asked.trace.hash().wrapping_add((asked.function.index as u64) << 52);
-        let bits = self.places.len().trailing_zeros();
-        usize::try_from(spread >> (64 - bits).min(63)).unwrap_or(0)
-    }
-
-    /// What was in its place, or the place itself where that is kept.
-    fn put(&mut self, place: Place) -> Option<Place> {
-        if self.places.is_empty() {
-            self.places.resize_with(FEWEST, || None);
-        } else if self.displaced > self.places.len() && self.places.len() < MOST {
-            self.grow();
-        }
-        let asked = Asked { tier: place.tier, function: place.function, trace: &place.trace };
-        let at = self.at(&asked);
-        let there = self.places.get_mut(at)?;
-        if let Some(before) = there
-            && !before.is_for(&asked)
-        {
-            self.displaced += 1;
-            // What was used since another came by stays: one that is asked for once is not to
-            // drive out one that is asked for all the time.
-            let chances = before.chances.get();
-            if chances > 0 {
-                before.chances.set(chances - 1);
-                return Some(place);
-            }
-        }
-        there.replace(place)
-    }
-
-    fn grow(&mut self) {
-        let before = std::mem::take(&mut self.places);
-        self.places.resize_with(before.len() * 4, || None);
-        self.displaced = 0;
-        for place in before.into_iter().flatten() {
-            let asked = Asked { tier: place.tier, function: place.function, trace: &place.trace };
-            let at = self.at(&asked);
-            // More places: nobody takes another's.
-            if let Some(free) = self.places.get_mut(at) {
-                *free = Some(place);
-            }
-        }
-    }
+    let gone = FRONT.try_with(put).ok().flatten();
+    drop(gone);
 }

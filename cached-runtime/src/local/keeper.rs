@@ -52,7 +52,7 @@ macro_rules! keepable {
                 Arc::new(value.clone())
             }
 
-            #[inline]
+            #[inline(always)]
             fn give(kept: &Kept) -> Option<T> {
                 kept.downcast_ref::<T>().cloned()
             }
@@ -64,7 +64,7 @@ macro_rules! keepable {
                 Arc::<T>::clone(value)
             }
 
-            #[inline]
+            #[inline(always)]
             fn give(kept: &Kept) -> Option<Arc<T>> {
                 Arc::clone(kept).downcast::<T>().ok()
             }

@@ -19,6 +19,7 @@ use quick_cache::sync::Cache as Engine;
 use quick_cache::{Equivalent, Lifecycle, Weighter};
 
 use self::front::Asked;
+use self::places::Found;
 use self::slot::Tag;
 use self::stamps::Stamps;
 use crate::clock::{Clock, Moment};
@@ -28,6 +29,7 @@ use crate::stats::Counters;
 
 mod front;
 mod keeper;
+mod places;
 mod slot;
 mod stamps;
 #[cfg(test)]
@@ -42,18 +44,17 @@ pub(crate) use self::slot::{Kept, Owner, Slot};
 const OVERHEAD: usize = 256;
 /// An entry of this size is assumed when the map's size is chosen.
 const USUAL: usize = 1024;
-const KEY_STAMPS: u32 = 14;
-const TAG_STAMPS: u32 = 12;
+/// A thread's front remembers 16 bits of a key's hash.
+const KEY_STAMPS: usize = 1 << 14;
+const TAG_STAMPS: usize = 1 << 12;
 
 pub(crate) struct Local {
-    /// Tells tiers apart.
-    id: u64,
     engine: Engine<Named, Arc<Slot>, ByWeight, Hashed, Evicted>,
     capacity: u64,
     /// Keyed by chance, so that nobody can choose keys that meet in the map.
     seed: RandomState,
-    keys: Stamps,
-    tags: Stamps,
+    keys: Stamps<KEY_STAMPS>,
+    tags: Stamps<TAG_STAMPS>,
     clock: Clock,
     coherence: Coherence,
 }
@@ -61,7 +62,7 @@ pub(crate) struct Local {
 /// Read by each hit and written seldom: on a cache line of its own.
 #[repr(align(128))]
 struct Coherence {
-    /// Goes up when everything may have changed.
+    /// Another one when everything may have changed.
     epoch: AtomicU64,
     /// Until when what is kept may be served.
     until: AtomicU64,
@@ -115,16 +116,14 @@ impl Local {
     }
 
     fn new(capacity: usize, clock: Clock, coherence: Coherence) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let items = (capacity / USUAL).clamp(64, 1 << 20);
         let capacity = u64::try_from(capacity).unwrap_or(u64::MAX);
         Self {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
             engine: Engine::with(items, capacity, ByWeight, Hashed, Evicted),
             capacity,
             seed: RandomState::new(),
-            keys: Stamps::new(KEY_STAMPS),
-            tags: Stamps::new(TAG_STAMPS),
+            keys: Stamps::new(),
+            tags: Stamps::new(),
             clock,
             coherence,
         }
@@ -138,12 +137,16 @@ impl Local {
         function: &'static Function,
         trace: &Trace,
         ttl: Option<Duration>,
-        give: impl FnOnce(&Slot) -> Option<T>,
+        give: impl FnOnce(Option<&Kept>) -> Option<T>,
     ) -> Option<T> {
-        let asked = Asked { tier: self.id, function, trace };
-        let serve =
-            |slot: &Slot| if self.is_good(slot, ttl, self.clock.now()) { give(slot) } else { None };
-        front::look(&asked, |hash| self.keys.of(hash), serve, |slot| self.hear(slot))
+        let is_good = |found: &Found<'_>| {
+            let (place, now) = (found.place, self.clock.now());
+            self.is_current(place.epoch, place.deadline, now)
+                && self.keys.of(place.hash.into()) == place.stamp
+                && (!place.tagged || found.slot().is_some_and(|slot| self.has_current_tags(slot)))
+                && ttl.is_none_or(|ttl| found.slot().is_some_and(|slot| slot.is_within(ttl, now)))
+        };
+        front::look(&Asked { function, trace }, is_good, give, |slot| self.hear(slot))
     }
 
     /// What `give` makes of the kept value and its age, where it may be served; counted.
@@ -165,8 +168,7 @@ impl Local {
         let given = give(&slot, slot.age(now))?;
         let counters = counters();
         counters.hit_locally();
-        let asked = Asked { tier: self.id, function, trace };
-        front::put(&asked, stamp, slot, || counters.lane());
+        front::put(&Asked { function, trace }, stamp, slot, || counters.lane());
         Some(given)
     }
 
@@ -237,7 +239,7 @@ impl Local {
 
     /// Everything may have changed.
     pub(crate) fn flush(&self) {
-        self.coherence.epoch.fetch_add(1, Ordering::AcqRel);
+        self.coherence.epoch.swap(next_epoch(), Ordering::AcqRel);
     }
 
     /// Nobody tells of changes any more.
@@ -275,13 +277,20 @@ impl Local {
 
     /// Whether nothing can have happened to a slot that was found by its key, and it is not too old
     /// for who asks: another may have kept it for longer.
-    #[inline]
     fn is_good(&self, slot: &Slot, ttl: Option<Duration>, now: Moment) -> bool {
-        now < slot.deadline
-            && ttl.is_none_or(|ttl| now < slot.since.after(ttl))
-            && now < self.coherence.until()
-            && self.coherence.is_of(slot.epoch)
-            && slot.tags.iter().all(|tag| tag.stamp == self.tags.of(tag.hash))
+        self.is_current(slot.epoch, slot.deadline, now)
+            && ttl.is_none_or(|ttl| slot.is_within(ttl, now))
+            && self.has_current_tags(slot)
+    }
+
+    #[inline]
+    fn is_current(&self, epoch: u64, deadline: Moment, now: Moment) -> bool {
+        now < deadline && now < self.coherence.until() && self.coherence.is_of(epoch)
+    }
+
+    #[inline]
+    fn has_current_tags(&self, slot: &Slot) -> bool {
+        slot.tags.iter().all(|tag| tag.stamp == self.tags.of(tag.hash))
     }
 
     fn has_tags(&self, slot: &Slot, tags: &[String]) -> bool {
@@ -296,15 +305,21 @@ impl Local {
     }
 }
 
+/// No two tiers ever have the same one.
+fn next_epoch() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 impl Coherence {
     fn none(bound: Duration) -> Self {
         let until = AtomicU64::new(Moment::NEVER.to_bits());
-        Self { epoch: AtomicU64::new(0), until, bound }
+        Self { epoch: AtomicU64::new(next_epoch()), until, bound }
     }
 
     fn always() -> Self {
         let until = AtomicU64::new(Moment::FOREVER.to_bits());
-        Self { epoch: AtomicU64::new(0), until, bound: Duration::ZERO }
+        Self { epoch: AtomicU64::new(next_epoch()), until, bound: Duration::ZERO }
     }
 
     #[inline]

@@ -62,6 +62,11 @@ impl Slot {
         self.confirmed.load(Ordering::Acquire)
     }
 
+    /// Whether it was put here no longer than `ttl` ago.
+    pub(super) fn is_within(&self, ttl: Duration, now: Moment) -> bool {
+        now < self.since.after(ttl)
+    }
+
     /// How long ago the value was stored, where that is known.
     pub(super) fn age(&self, now: Moment) -> Option<Duration> {
         Some(self.age?.saturating_add(now.since(self.since)))

@@ -7,14 +7,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(super) struct Stamps {
-    /// A power of two of them.
-    stamps: Box<[AtomicU64]>,
+/// `N` of them, a power of two.
+pub(super) struct Stamps<const N: usize> {
+    stamps: Box<[AtomicU64; N]>,
 }
 
-impl Stamps {
-    pub(super) fn new(bits: u32) -> Self {
-        Self { stamps: (0..1_usize << bits).map(|_| AtomicU64::new(0)).collect() }
+impl<const N: usize> Stamps<N> {
+    pub(super) fn new() -> Self {
+        const { assert!(N.is_power_of_two()) };
+        Self { stamps: Box::new([const { AtomicU64::new(0) }; N]) }
     }
 
     #[inline]
@@ -29,8 +30,6 @@ impl Stamps {
 
     #[inline]
     fn at(&self, hash: u64) -> &AtomicU64 {
-        let mask = self.stamps.len() - 1;
-        // The lowest bits: a few more or less than there are don't matter.
-        &self.stamps[usize::try_from(hash & u64::from(u32::MAX)).unwrap_or(0) & mask]
+        &self.stamps[hash as usize % N]
     }
 }

@@ -39,18 +39,19 @@ fn fill(local: &Local, entry: Entry<'_>, text: &str) {
 fn find<T>(
     local: &Local,
     Entry { key, owner, tags }: Entry<'_>,
-    give: impl Fn(&Slot, Option<Duration>) -> Option<T>,
+    give: impl Fn(Option<&Kept>, Option<Duration>) -> Option<T>,
 ) -> Option<T> {
     let mut trace = Trace::new();
     trace.add(key);
     trace.add(&tags.iter().fold(owner.function, |all, tag| all * 31 + tag.len() as u64));
     let wanted = Wanted { owner, key, tags, function: function(), trace: &trace, ttl: None };
-    let nearest = local.nearest(function(), &trace, None, |slot| give(slot, None));
-    nearest.or_else(|| local.nearby(wanted, Arc::default, give))
+    let nearest = local.nearest(function(), &trace, None, |kept| give(kept, None));
+    nearest
+        .or_else(|| local.nearby(wanted, Arc::default, |slot, age| give(slot.kept.as_ref(), age)))
 }
 
 fn hit(local: &Local, entry: Entry<'_>) -> Option<String> {
-    find(local, entry, |slot, _| slot.kept.as_ref()?.downcast_ref::<String>().cloned())
+    find(local, entry, |kept, _| kept?.downcast_ref::<String>().cloned())
 }
 
 fn alone() -> Local {
@@ -239,8 +240,7 @@ fn values_that_use_the_tier_when_they_are_cloned_or_dropped() {
         let kept: Option<Kept> = Some(Arc::new(Nosy(Arc::clone(&local))));
         let read = Read { kept, ..read(nosy, "", HOUR) };
         local.keep(ticket, &key, read, Arc::default());
-        let found =
-            find(&local, nosy, |slot, _| slot.kept.as_ref()?.downcast_ref::<Nosy>().cloned());
+        let found = find(&local, nosy, |kept, _| kept?.downcast_ref::<Nosy>().cloned());
         assert!(found.is_some());
         drop(found);
         local.changed(&format!("nosy:{}", n / 2));
@@ -329,15 +329,66 @@ fn a_shorter_ttl_is_kept_by_who_asks_whoever_kept_the_value() {
         trace.add("f:1");
         let Entry { key, owner, tags } = entry("f:1");
         let wanted = Wanted { owner, key, tags, function: function(), trace: &trace, ttl };
-        let some = |_: &Slot| Some(());
         local
-            .nearest(function(), &trace, ttl, some)
-            .or_else(|| local.nearby(wanted, Arc::default, |slot, _| some(slot)))
+            .nearest(function(), &trace, ttl, |_| Some(()))
+            .or_else(|| local.nearby(wanted, Arc::default, |_, _| Some(())))
             .is_some()
     };
     clock.advance(Duration::from_secs(5));
     for _ in 0..2 {
         assert!(found(None) && found(Some(Duration::from_secs(6))));
         assert!(!found(Some(Duration::from_secs(4))));
+    }
+}
+
+/// Texts of one length that begin alike: more of them than a thread's first places.
+#[test]
+fn each_argument_has_its_own_value_however_many_meet() {
+    let local = Local::alone(8 << 20, Clock::manual());
+    let keys: Vec<String> = (0..2_000).map(|n| format!("they begin alike: {n:04}")).collect();
+    for key in &keys {
+        fill(&local, entry(key), key);
+    }
+    for _ in 0..3 {
+        for key in &keys {
+            assert_eq!(hits(&local, entry(key)), both(key));
+        }
+    }
+}
+
+#[test]
+fn a_thread_holds_few_values_of_a_tier_that_is_gone() {
+    let counters = Arc::<Counters>::default();
+    let local = Local::alone(64 << 20, Clock::manual());
+    for n in 0..20_000 {
+        let key = format!("f:{n}");
+        let read = Read { bytes: 700, ..read(entry(&key), &key, HOUR) };
+        local.keep(local.ticket(&key, &[]).unwrap(), &key, read, Arc::clone(&counters));
+    }
+    for _ in 0..4 {
+        for n in 0..20_000 {
+            let key = format!("f:{n}");
+            let mut trace = Trace::new();
+            trace.add(&n);
+            let Entry { key, owner, tags } = entry(&key);
+            let wanted =
+                Wanted { owner, key, tags, function: function(), trace: &trace, ttl: None };
+            local.nearby(wanted, || Arc::clone(&counters), |_, _| Some(())).unwrap();
+        }
+    }
+    let all = counters.snapshot("f").local_bytes;
+    drop(local);
+    let held = counters.snapshot("f").local_bytes;
+    assert!(all > 16 << 20 && held > 4 << 20 && held <= 8 << 20, "{held} of {all}");
+}
+
+/// As many as a thread remembers the functions of, and more.
+#[test]
+fn tiers_come_and_go() {
+    for n in 0..2_500 {
+        let local = alone();
+        let text = n.to_string();
+        fill(&local, entry("f:1"), &text);
+        assert_eq!(hits(&local, entry("f:1")), both(&text));
     }
 }

@@ -17,7 +17,7 @@ pub use self::entry::{Entry, const_name, entry, here};
 pub use self::forced::{Forced, Mode, fetch, fetch_sync, force, force_sync};
 pub use self::handle::{BlockingHandle, Handle, Recipe};
 pub use self::invalidation::{Invalidation, Target, Template, returned};
-pub use self::near::{Near, near, turn};
+pub use self::near::{Near, is_turn, near, turn};
 pub(crate) use self::options::{Always, Fixed, NoErrors};
 pub use self::options::{IntoTtl, KeepIf, Zstd, ZstdFeature};
 pub use self::plan::Plan;

@@ -43,17 +43,21 @@ pub fn near<'a, R: Keepable<N>, const N: u8>(
     Near { cache, at, function, trace: Trace::new(), keeper: Keeper::new::<R, N>(ttl) }
 }
 
-/// Lets other tasks run where it is time to: a call that is answered from memory waits for nothing.
+/// Whether it is time to let other tasks run: a call that is answered from memory waits for nothing.
 #[inline]
-pub async fn turn() {
+#[must_use]
+pub fn is_turn() -> bool {
     thread_local! {
         static CALLS: Cell<u32> = const { Cell::new(0) };
     }
     let calls = CALLS.get().wrapping_add(1);
     CALLS.set(calls);
-    if calls.is_multiple_of(FEW) {
-        tokio::task::coop::consume_budget().await;
-    }
+    calls.is_multiple_of(FEW)
+}
+
+/// Lets other tasks run where tokio says so.
+pub async fn turn() {
+    tokio::task::coop::consume_budget().await;
 }
 
 impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
@@ -108,6 +112,7 @@ impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
         *self.at
     }
 
+    #[inline]
     pub(super) fn kept(&self) -> (Keeper<R::Value>, Trace) {
         (self.keeper, self.trace)
     }
@@ -116,10 +121,13 @@ impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
     #[inline]
     #[must_use]
     pub fn look(&self) -> Option<R> {
+        // Copies that nothing else can reach: what is known of them when this is compiled is known
+        // all the way.
+        let (keeper, trace) = self.kept();
         let function = self.function?;
         if forced::is_noted(function.site()) {
             return None;
         }
-        nearest::<R, N>(&self.cache, function, &self.trace, &self.keeper)
+        nearest::<R, N>(&self.cache, function, &trace, &keeper)
     }
 }

@@ -25,6 +25,16 @@ pub(super) struct Endpoint {
     links: RwLock<Vec<Known>>,
 }
 
+/// So many links each thread finds without a lock.
+const PLACES: usize = 16;
+
+/// A link that a thread used.
+struct Last {
+    endpoint: u64,
+    runtime: Id,
+    link: Arc<Link>,
+}
+
 struct Known {
     runtime: Id,
     link: Arc<Link>,
@@ -54,21 +64,24 @@ impl Endpoint {
     }
 
     /// The connection of the runtime this is called on, if it is up: the way of each hit. The
-    /// link this thread used last is found without a lock.
+    /// links this thread used last, of several endpoints, are found without a lock.
     pub(super) fn live_of(&self, runtime: &Handle) -> Option<Arc<Live>> {
         thread_local! {
-            static LAST: RefCell<Option<(u64, Id, Arc<Link>)>> = const { RefCell::new(None) };
+            static LAST: RefCell<[Option<Last>; PLACES]> =
+                const { RefCell::new([const { None }; PLACES]) };
         }
         let id = runtime.id();
-        LAST.with_borrow_mut(|last| match last {
-            Some((endpoint, last_id, link))
-                if *endpoint == self.id && *last_id == id && !link.is_dead() =>
+        // A cluster's endpoints are numbered one after the other.
+        let place = usize::try_from(self.id).unwrap_or_default() % PLACES;
+        LAST.with_borrow_mut(|last| match &mut last[place] {
+            Some(last)
+                if last.endpoint == self.id && last.runtime == id && !last.link.is_dead() =>
             {
-                link.live_now()
+                last.link.live_now()
             }
-            _ => {
-                let (_, _, link) = last.insert((self.id, id, self.link_of(runtime)));
-                link.live_now()
+            other => {
+                let (endpoint, link) = (self.id, self.link_of(runtime));
+                other.insert(Last { endpoint, runtime: id, link }).link.live_now()
             }
         })
     }

@@ -55,9 +55,7 @@ impl RedisStore {
         for pattern in self.inner.layout.patterns(pattern) {
             removed += self.walk(&pattern).await?.removed;
         }
-        // A key that the library makes for itself, and that never holds anything.
-        let nothing = self.inner.layout.entry(probe::KEY, false).to_bytes();
-        Ok(removed + self.unlink(vec![nothing]).await?)
+        Ok(removed)
     }
 
     /// The same on one server of a cluster. Its last word is that it is a primary.
@@ -77,14 +75,16 @@ impl RedisStore {
             let mut scan = Cmd::new();
             scan.arg("SCAN").arg(&cursor[..]).arg("MATCH").arg(pattern);
             scan.arg("COUNT").arg(SCAN_COUNT);
-            let (next, keys) = self.promise(&scan, scanned).await?;
+            let (next, mut keys) = self.promise(&scan, scanned).await?;
             let last = next == b"0";
-            if !keys.is_empty() {
-                if self.inner.layout.is_striped() {
-                    whole.add(self.unlink_each(keys).await?);
-                } else {
-                    whole.removed += self.unlink(keys).await?;
+            if self.inner.layout.is_striped() {
+                whole.add(self.unlink_each(keys).await?);
+            } else if last || !keys.is_empty() {
+                if keys.is_empty() {
+                    // One that the library makes for itself, and that never holds anything.
+                    keys.push(self.inner.layout.entry(probe::KEY, false).to_bytes());
                 }
+                whole.removed += self.unlink(keys).await?;
             }
             // A cursor means something to the server that gave it only: after a reconnection, which
             // may lead to another one, the walk begins anew.
@@ -106,7 +106,8 @@ impl RedisStore {
         self.promise(&unlink, |reply| count(&reply)).await
     }
 
-    /// Keys in slots of their own, of which one command may not name two.
+    /// Keys in slots of their own, of which one command may not name two. They were seen here, be the
+    /// slot still on its way.
     async fn unlink_each(&self, keys: Vec<Vec<u8>>) -> Result<Walked, Failure> {
         let mut commands = Pipeline::with_capacity(keys.len());
         for key in keys {
@@ -115,7 +116,10 @@ impl RedisStore {
             commands.add_command(unlink);
         }
         let mut whole = Walked { removed: 0, moving: false };
-        for count in self.counts(&commands, self.inner.invalidate_deadline).await? {
+        if commands.is_empty() {
+            return Ok(whole);
+        }
+        for count in self.asking().counts(&commands, self.inner.invalidate_deadline).await? {
             match count {
                 Ok(count) => whole.removed += count,
                 // It went to another server since it was seen here.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::super::bell::Listening;
-use super::super::layout::FullKey;
 use super::super::{Patience, RedisStore};
 use super::ClusterStore;
 use super::map::Node;
+use super::route::Aim;
 use crate::io::{self, Task};
 use crate::store::{Asked, Captured, Failure, Hold, Preparation, Prepared, Sight, Spot, Value};
 use crate::token::Token;
@@ -21,13 +21,13 @@ impl ClusterStore {
     }
 
     pub(crate) async fn lookup(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
-        let slot = self.entry(asked).slot();
+        let aim = self.aim(asked);
         let lookup = move |store: RedisStore| async move {
-            let told = self.is_told(slot, &store);
+            let told = self.is_told(aim.slot, &store);
             let sight = store.lookup_anywhere(asked, token).await?;
             Ok(Sight { told, ..sight })
         };
-        self.asked(slot, self.inner.config.lookup_deadline, lookup).await
+        self.asked(aim, self.inner.config.lookup_deadline, lookup).await
     }
 
     /// In any thread and any runtime.
@@ -52,7 +52,7 @@ impl ClusterStore {
         asked: &[Asked<'_>],
         tokens: &[Token],
     ) -> Vec<Result<Sight, Failure>> {
-        let slots: Vec<u16> = asked.iter().map(|asked| self.entry(*asked).slot()).collect();
+        let slots: Vec<u16> = asked.iter().map(|asked| self.aim(*asked).slot).collect();
         let together = self.by_node(&slots, move |node, places| async move {
             let asked: Vec<_> = places.iter().map(|at| asked[*at]).collect();
             let tokens: Vec<_> = places.iter().map(|at| tokens[*at]).collect();
@@ -72,9 +72,9 @@ impl ClusterStore {
     }
 
     pub(crate) async fn read(&self, asked: Asked<'_>) -> Result<Sight, Failure> {
-        let slot = self.entry(asked).slot();
+        let aim = self.aim(asked);
         let read = move |store: RedisStore| async move { store.read(asked).await };
-        let sight = self.promised(slot, self.inner.config.lookup_deadline, read).await?;
+        let sight = self.promised(aim, self.inner.config.lookup_deadline, read).await?;
         Ok(Sight { told: false, ..sight })
     }
 
@@ -84,31 +84,32 @@ impl ClusterStore {
         tagged: bool,
         token: &Token,
     ) -> Result<bool, Failure> {
-        let slot = self.inner.layout.entry(key, tagged).slot();
+        let aim = Aim::whole(self.inner.layout.entry(key, tagged));
         let claim = move |store: RedisStore| async move { store.claim(key, tagged, token).await };
-        self.asked(slot, self.inner.config.commit_deadline, claim).await
+        self.asked(aim, self.inner.config.commit_deadline, claim).await
     }
 
     pub(crate) async fn mark(&self, key: &str, token: &Token) -> Result<bool, Failure> {
-        let slot = self.inner.layout.beside(key).slot();
+        let aim = Aim::whole(self.inner.layout.beside(key));
         let mark = move |store: RedisStore| async move { store.mark(key, token).await };
-        self.asked(slot, self.inner.config.lookup_deadline, mark).await
+        self.asked(aim, self.inner.config.lookup_deadline, mark).await
     }
 
     pub(crate) async fn prepare(&self, preparation: &Preparation) -> Result<Prepared, Failure> {
-        let slot = self.inner.layout.entry(&preparation.key, preparation.tagged).slot();
+        let entry = self.inner.layout.entry(&preparation.key, preparation.tagged);
+        let aim = Aim { slot: entry.slot(), parted: !preparation.absent.is_empty() };
         let prepare = move |store: RedisStore| async move { store.prepare(preparation).await };
-        self.asked(slot, self.inner.config.commit_deadline, prepare).await
+        self.asked(aim, self.inner.config.commit_deadline, prepare).await
     }
 
     pub(crate) async fn commit(&self, hold: &Hold, value: &Value) -> Result<bool, Failure> {
         let commit = move |store: RedisStore| async move { store.commit(hold, value).await };
-        self.asked(self.slot_of(hold), self.inner.config.commit_deadline, commit).await
+        self.asked(self.aim_of(hold), self.inner.config.commit_deadline, commit).await
     }
 
     /// Several commits; those at one primary leave together.
     pub(crate) async fn commits(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
-        let slots: Vec<u16> = commits.iter().map(|(hold, _)| self.slot_of(hold)).collect();
+        let slots: Vec<u16> = commits.iter().map(|(hold, _)| self.aim_of(hold).slot).collect();
         let together = self.by_node(&slots, move |node, places| async move {
             let commits: Vec<_> = places.iter().map(|at| commits[*at].clone()).collect();
             node.store.commits(&commits).await
@@ -130,19 +131,19 @@ impl ClusterStore {
         tags: &[Captured],
         value: &Value,
     ) -> Result<(), Failure> {
-        let slot = self.inner.layout.entry(key, !tags.is_empty()).slot();
+        let aim = Aim::whole(self.inner.layout.entry(key, !tags.is_empty()));
         let put = move |store: RedisStore| async move { store.put(key, tags, value).await };
-        self.promised(slot, self.inner.config.invalidate_deadline, put).await
+        self.promised(aim, self.inner.config.invalidate_deadline, put).await
     }
 
     pub(crate) async fn release(&self, hold: &Hold) -> Result<bool, Failure> {
         let release = move |store: RedisStore| async move { store.release(hold).await };
-        self.asked(self.slot_of(hold), self.inner.config.lease, release).await
+        self.asked(self.aim_of(hold), self.inner.config.lease, release).await
     }
 
     pub(crate) async fn renew(&self, hold: &Hold) -> Result<bool, Failure> {
         let renew = move |store: RedisStore| async move { store.renew(hold).await };
-        self.asked(self.slot_of(hold), self.inner.config.commit_deadline, renew).await
+        self.asked(self.aim_of(hold), self.inner.config.commit_deadline, renew).await
     }
 
     /// On any primary, since what is published is told by all; on the key's own, so that not all
@@ -153,16 +154,17 @@ impl ClusterStore {
         node.store.listen(key).await
     }
 
-    fn entry<'a>(&'a self, asked: Asked<'a>) -> FullKey<'a> {
-        self.inner.layout.entry(asked.key, !asked.tags.is_empty())
+    /// A lookup of what has tags is several commands.
+    fn aim(&self, asked: Asked<'_>) -> Aim {
+        let tagged = !asked.tags.is_empty();
+        Aim { slot: self.inner.layout.entry(asked.key, tagged).slot(), parted: tagged }
     }
 
-    fn slot_of(&self, hold: &Hold) -> u16 {
-        match hold.spot {
+    fn aim_of(&self, hold: &Hold) -> Aim {
+        Aim::whole(match hold.spot {
             Spot::Entry { tagged } => self.inner.layout.entry(&hold.key, tagged),
             Spot::Beside => self.inner.layout.beside(&hold.key),
-        }
-        .slot()
+        })
     }
 
     /// Whether what is read there from this slot, from now on, may be kept elsewhere.

@@ -11,7 +11,7 @@ use super::super::Patience;
 use super::super::layout::FullKey;
 use super::ClusterStore;
 use super::map::Map;
-use super::route::{PAUSE, Way};
+use super::route::{Aim, PAUSE, Way};
 use crate::fault::Fault;
 use crate::store::Failure;
 
@@ -105,7 +105,7 @@ impl ClusterStore {
         let store = way.store();
         let outcomes = tokio::select! {
             outcomes = store.counts(&commands, left) => outcomes,
-            () = self.loses(&way.node, slot) => {
+            () = self.loses(&way.node, slot), if !way.asking => {
                 Err(Failure::new(Fault::Unavailable, "another server has the slot now"))
             }
         };
@@ -117,7 +117,8 @@ impl ClusterStore {
                 Ok(count) => removed += count,
                 Err(failure) => {
                     self.notice(&failure);
-                    name.way = self.redirected(name.slot, &way.node, &failure);
+                    let aim = Aim { slot: name.slot, parted: false };
+                    name.way = self.redirected(aim, &way.node, &failure);
                     failed.push((name, failure));
                 }
             }

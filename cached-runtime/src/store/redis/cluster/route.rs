@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::super::fault::{Address, Redirect};
+use super::super::layout::FullKey;
 use super::super::{Patience, RedisStore};
 use super::map::{Map, Node};
 use super::{ClusterStore, Known};
@@ -20,6 +21,23 @@ use crate::store::Failure;
 const MOST_REDIRECTS: usize = 4;
 /// While nobody has all of the keys, or the slot.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
+/// An answer that takes this long may never come.
+const SUSPICIOUS: Duration = Duration::from_millis(200);
+
+/// What an operation is about.
+#[derive(Clone, Copy)]
+pub(super) struct Aim {
+    pub(super) slot: u16,
+    /// Several commands, whose keys may be at two servers while the slot is on its way.
+    pub(super) parted: bool,
+}
+
+impl Aim {
+    /// One key, or several in one command, which is carried out for all of them or not at all.
+    pub(super) fn whole(name: FullKey<'_>) -> Self {
+        Self { slot: name.slot(), parted: false }
+    }
+}
 
 /// A primary to ask, and how.
 #[derive(Clone)]
@@ -40,12 +58,12 @@ impl ClusterStore {
     /// deadline wherever it leads.
     pub(super) async fn asked<T, F: Future<Output = Result<T, Failure>>>(
         &self,
-        slot: u16,
+        aim: Aim,
         deadline: Duration,
         operation: impl Fn(RedisStore) -> F,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        let node = self.owner(slot, deadline, Patience::None).await?;
+        let node = self.owner(aim.slot, deadline, Patience::None).await?;
         if let Some(failure) = node.store.refusal() {
             return Err(failure);
         }
@@ -54,7 +72,7 @@ impl ClusterStore {
                 let left = deadline.saturating_sub(began.elapsed());
                 let node = &node;
                 Box::pin(async move {
-                    let followed = self.follow(slot, node, failure, operation);
+                    let followed = self.follow(aim, node, failure, operation);
                     tokio::time::timeout(left, followed)
                         .await
                         .unwrap_or_else(|_| Err(node.store.no_answer(deadline)))
@@ -68,21 +86,21 @@ impl ClusterStore {
     /// An operation that keeps a promise: tried until the deadline, while somebody may still do it.
     pub(super) async fn promised<T, F: Future<Output = Result<T, Failure>>>(
         &self,
-        slot: u16,
+        aim: Aim,
         deadline: Duration,
         operation: impl Fn(RedisStore) -> F,
     ) -> Result<T, Failure> {
         let end = Instant::now() + deadline;
         let left = || end.saturating_duration_since(Instant::now());
         loop {
-            let node = self.owner(slot, left(), Patience::Waits).await?;
+            let node = self.owner(aim.slot, left(), Patience::Waits).await?;
             let outcome = tokio::select! {
                 outcome = operation(node.store.clone()) => outcome,
-                () = self.loses(&node, slot) => continue,
+                () = self.loses(&node, aim.slot) => continue,
             };
             let Err(failure) = outcome else { return outcome };
             let node = &node;
-            let followed = self.follow(slot, node, failure, &operation);
+            let followed = self.follow(aim, node, failure, &operation);
             match tokio::time::timeout(left(), followed).await {
                 Ok(Err(failure)) if failure.redirect.is_some() && left() > PAUSE => {
                     tokio::time::sleep(PAUSE).await;
@@ -96,14 +114,14 @@ impl ClusterStore {
     /// Goes where `failure` says that the operation is carried out.
     async fn follow<T, F: Future<Output = Result<T, Failure>>>(
         &self,
-        slot: u16,
+        aim: Aim,
         node: &Arc<Node>,
         mut failure: Failure,
         operation: impl Fn(RedisStore) -> F,
     ) -> Result<T, Failure> {
         let mut node = Arc::clone(node);
         for _ in 0..MOST_REDIRECTS {
-            let Some(way) = self.redirected(slot, &node, &failure) else {
+            let Some(way) = self.redirected(aim, &node, &failure) else {
                 self.notice(&failure);
                 return Err(failure);
             };
@@ -117,12 +135,13 @@ impl ClusterStore {
     }
 
     /// Where a failure leads, if it leads anywhere; what it tells of the slot is remembered.
-    pub(super) fn redirected(&self, slot: u16, from: &Node, failure: &Failure) -> Option<Way> {
+    pub(super) fn redirected(&self, aim: Aim, from: &Node, failure: &Failure) -> Option<Way> {
         match failure.redirect.as_deref()? {
             Redirect::Moved(to) => {
                 self.inner.news.notify_one();
-                self.learn(from, to, Some(slot)).map(|node| Way { node, asking: false })
+                self.learn(from, to, Some(aim.slot)).map(|node| Way { node, asking: false })
             }
+            Redirect::Ask(_) if aim.parted => None,
             Redirect::Ask(to) => self.learn(from, to, None).map(|node| Way { node, asking: true }),
             Redirect::Again => None,
         }
@@ -199,13 +218,17 @@ impl ClusterStore {
         })
     }
 
-    /// Until another primary has the slot.
+    /// Until another primary has the slot. Meanwhile the map is looked after: who waits for an answer
+    /// that does not come may be the only one to know that something is wrong.
     pub(super) async fn loses(&self, node: &Arc<Node>, slot: u16) {
         let other = || {
             let map = self.inner.map.load();
             map.owner(slot).is_some_and(|owner| !Arc::ptr_eq(owner, node))
         };
+        let mut known = self.inner.known.subscribe();
         // The channel is as long-lived as this store.
-        let _ = self.inner.known.subscribe().wait_for(|_| other()).await;
+        while tokio::time::timeout(SUSPICIOUS, known.wait_for(|_| other())).await.is_err() {
+            self.inner.news.notify_one();
+        }
     }
 }
