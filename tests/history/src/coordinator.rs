@@ -132,7 +132,7 @@ fn evict(mut random: fastrand::Rng, network: &Network, until: u64) -> Disturbanc
 fn disconnect(random: &mut fastrand::Rng, network: &Network, links: bool) -> u64 {
     let cache = network.primary(random);
     let clients = texts(ask(cache, &["CLIENT", "LIST"])).pop().unwrap_or_default();
-    // Replication is no client's, nor is what moves slots; and what moves them asks by the socket.
+    // Replication is no client's, nor is what moves a slot's keys; the harness asks by the socket.
     let wanted = |line: &&str| {
         let flags = line.split(" flags=").nth(1).and_then(|rest| rest.split(' ').next());
         let moves = ["cmd=restore", "cmd=NULL", "cmd=select"].iter().any(|cmd| line.contains(cmd));
