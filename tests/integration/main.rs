@@ -17,6 +17,7 @@ mod learned;
 mod local;
 mod patient;
 mod protocol;
+mod sentinel;
 mod shapes;
 mod stats;
 mod tags;

@@ -13,7 +13,7 @@ use crate::clock;
 use crate::disturbances::Disturbances;
 use crate::history::Log;
 use crate::mode::Mode;
-use crate::network::Network;
+use crate::network::{Kind, Network};
 use crate::report::Report;
 use crate::worker::Task;
 
@@ -25,13 +25,14 @@ pub(crate) struct Run {
     pub(crate) seed: u64,
     pub(crate) workers: usize,
     pub(crate) mode: Mode,
+    pub(crate) network: Kind,
 }
 
 /// Whether the promise held, in a run that could have shown that it does not.
 pub(crate) fn run(run: &Run) -> bool {
-    let Run { duration, seed, workers: count, mode } = *run;
-    println!("seed {seed}, {count} workers, {duration:?}, {mode:?}");
-    let network = if mode.is_local() { Network::proxied(count) } else { Network::plain() };
+    let Run { duration, seed, workers: count, mode, network: kind } = *run;
+    println!("seed {seed}, {count} workers, {duration:?}, {mode:?}, {kind:?}");
+    let network = Network::start(kind, count);
     let database = RedisServer::start();
     let logs = tempfile::tempdir().expect("a temporary directory");
     let until = clock::now() + u64::try_from(duration.as_nanos()).unwrap();
@@ -50,7 +51,7 @@ pub(crate) fn run(run: &Run) -> bool {
     let disturbances = disturb(run, &network, &workers, until);
     workers.join();
     let read = |at: usize| Log::read(&logs.path().join(at.to_string()), u8::try_from(at).unwrap());
-    let report = Report::new((0..count).flat_map(read).collect(), disturbances, mode);
+    let report = Report::new((0..count).flat_map(read).collect(), disturbances, mode, kind);
     println!("{report}");
     report.passes()
 }
@@ -70,12 +71,12 @@ fn disturb(run: &Run, network: &Network, workers: &Workers, until: u64) -> Distu
         let mut random = fastrand::Rng::with_seed(run.seed.rotate_left(32));
         let mut failing = random.fork();
         let failures =
-            run.mode.is_local().then(|| scope.spawn(move || network.disturb(&mut failing, until)));
+            run.network.fails().then(|| scope.spawn(move || network.disturb(&mut failing, until)));
         let mut all = Disturbances::default();
         while wait(until, random.u64(100..800)) {
             let links = run.mode.is_local() && random.bool();
             let what = if links { "links killed" } else { "connections closed" };
-            all.add(what, disconnect(&mut random, network.primary(), links));
+            all.add(what, disconnect(&mut random, network, links));
         }
         let others = halts.into_iter().chain([evictions]).chain(failures);
         others.for_each(|disturbances| all.merge(disturbances.join().unwrap()));
@@ -110,14 +111,15 @@ fn halt(mut random: fastrand::Rng, workers: &[Child], most: u64, until: u64) -> 
 fn evict(mut random: fastrand::Rng, network: &Network, until: u64) -> Disturbances {
     let mut done = Disturbances::default();
     while wait(until, random.u64(5..30)) {
+        let server = network.primary(&mut random);
         let key = if random.u8(..4) == 0 {
-            let versions = texts(ask(network.primary(), &["KEYS", "*#t:*"]));
+            let versions = texts(ask(server, &["KEYS", "*#t:*"]));
             random.choice(versions)
         } else {
-            texts(ask(network.primary(), &["RANDOMKEY"])).pop()
+            texts(ask(server, &["RANDOMKEY"])).pop()
         };
         let Some(key) = key else { continue };
-        if ask(network.primary(), &["DEL", &key]) == Value::Int(1) {
+        if ask(server, &["DEL", &key]) == Value::Int(1) {
             let is_version = key.contains("#t:");
             done.add(if is_version { "evictions of tags" } else { "evictions of entries" }, 1);
         }
@@ -127,17 +129,22 @@ fn evict(mut random: fastrand::Rng, network: &Network, until: u64) -> Disturbanc
 
 /// Closes one of the clients' connections from the server's side; one that tells of changes, where
 /// that is wanted. How many it were.
-fn disconnect(random: &mut fastrand::Rng, cache: &RedisServer, links: bool) -> u64 {
+fn disconnect(random: &mut fastrand::Rng, network: &Network, links: bool) -> u64 {
+    let cache = network.primary(random);
     let clients = texts(ask(cache, &["CLIENT", "LIST"])).pop().unwrap_or_default();
-    // Replication is no client's.
+    // Replication is no client's, nor is what moves a slot's keys; the harness asks by the socket.
     let wanted = |line: &&str| {
         let flags = line.split(" flags=").nth(1).and_then(|rest| rest.split(' ').next());
-        flags.is_some_and(|flags| !flags.contains(['S', 'M']) && (!links || flags.contains('t')))
+        let moves = ["cmd=restore", "cmd=NULL", "cmd=select"].iter().any(|cmd| line.contains(cmd));
+        line.contains(" addr=127.0.0.1:")
+            && !moves
+            && flags
+                .is_some_and(|flags| !flags.contains(['S', 'M']) && (!links || flags.contains('t')))
     };
     let clients = clients.lines().filter(wanted);
     let ids = clients.filter_map(|line| line.strip_prefix("id=")?.split(' ').next());
     let Some(id) = random.choice(ids.collect::<Vec<_>>()) else { return 0 };
-    // It may be the connection of the list itself, which is gone by now.
+    // It may be gone by now.
     u64::from(matches!(ask(cache, &["CLIENT", "KILL", "ID", id]), Value::Int(1..)))
 }
 

@@ -10,6 +10,9 @@
 //! `--seconds N`, `--seed N` and `--workers N` are the other options. The seed decides what the
 //! processes draw; how they interleave is the machine's.
 //!
+//! With `--cluster` the server is a cluster, whose replicas change places with their primaries and
+//! whose slots move; with `--cluster --proxied` there are no replicas, and the network fails.
+//!
 //! With `--local` the functions keep values in memory as well, the processes reach the server over a
 //! network that fails in every way, and what another process has invalidated may be served for the
 //! coherence bound. `--local --no-lease` is the control of that: the link that tells of changes is
@@ -40,6 +43,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use mode::Mode;
+use network::Kind;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).peekable();
@@ -52,11 +56,23 @@ fn main() -> ExitCode {
         seed: fastrand::u64(..1_000_000),
         workers: 6,
         mode: Mode::Store,
+        network: Kind::Plain,
     };
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--local" => {
                 run.mode = Mode::Local;
+                if run.network == Kind::Plain {
+                    run.network = Kind::Pair;
+                }
+                continue;
+            }
+            "--cluster" => {
+                run.network = Kind::Cluster;
+                continue;
+            }
+            "--proxied" if run.network == Kind::Cluster => {
+                run.network = Kind::ProxiedCluster;
                 continue;
             }
             "--no-lease" if run.mode == Mode::Local => {
@@ -73,8 +89,8 @@ fn main() -> ExitCode {
             "--seed" => run.seed = number,
             "--workers" => run.workers = usize::try_from(number).unwrap(),
             _ => panic!(
-                "no option `{name}`: --seconds, --minutes, --seed, --workers, --local, and after \
-                 that --no-lease"
+                "no option `{name}`: --seconds, --minutes, --seed, --workers, --cluster, and \
+                 after that --proxied, --local, and after that --no-lease"
             ),
         }
     }

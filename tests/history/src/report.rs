@@ -8,6 +8,7 @@ use crate::disturbances::Disturbances;
 use crate::functions::Function;
 use crate::history::{Counts, Event, Invalidation, Read, Source};
 use crate::mode::{BOUND, Mode};
+use crate::network::Kind;
 
 /// A run of functions whose values are in the store alone shows nothing with less.
 const LEAST: [(&str, u64, Measure); 5] = [
@@ -19,25 +20,13 @@ const LEAST: [(&str, u64, Measure); 5] = [
 ];
 
 /// And one of functions that keep them in memory.
-const LEAST_LOCAL: [(&str, u64, Measure); 18] = [
+const LEAST_LOCAL: [(&str, u64, Measure); 6] = [
     ("local hits", 3_000, |report| report.counts.local),
     ("hits of the store", 1_000, |report| report.from(Source::Store)),
     ("shared loads", 50, |report| report.from(Source::Shared)),
     ("refused writes", 1, |report| report.counts.refused),
     ("violations by the control", 1, |report| report.of_the_control().count() as u64),
-    ("stops", 20, |report| report.disturbances.count("stops")),
-    ("evictions", 20, |report| report.disturbances.count("evictions of entries")),
-    ("cuts", 1, |report| report.disturbances.count("cuts")),
-    ("half-closes", 1, |report| report.disturbances.count("half-closes")),
-    ("black holes", 1, |report| report.disturbances.count("black holes")),
-    ("black holes of links", 5, |report| report.disturbances.count("black holes of links")),
-    ("delays", 1, |report| report.disturbances.count("delays")),
-    ("delays of links", 1, |report| report.disturbances.count("delays of links")),
-    ("delays of the rest", 1, |report| report.disturbances.count("delays of all but links")),
     ("links killed", 3, |report| report.disturbances.count("links killed")),
-    ("halts of the server", 1, |report| report.disturbances.count("server halted")),
-    ("restarts of the server", 1, |report| report.disturbances.count("server restarted")),
-    ("failovers", 1, |report| report.disturbances.count("failovers")),
 ];
 
 type Measure = fn(&Report) -> u64;
@@ -54,10 +43,16 @@ pub(crate) struct Report {
     disturbances: Disturbances,
     counts: Counts,
     mode: Mode,
+    network: Kind,
 }
 
 impl Report {
-    pub(crate) fn new(events: Vec<Event>, disturbances: Disturbances, mode: Mode) -> Self {
+    pub(crate) fn new(
+        events: Vec<Event>,
+        disturbances: Disturbances,
+        mode: Mode,
+        network: Kind,
+    ) -> Self {
         let (mut reads, mut invalidations) = (Vec::new(), Vec::new());
         let mut counts = Counts::default();
         for event in events {
@@ -69,7 +64,7 @@ impl Report {
         }
         let bound = u64::try_from(BOUND.as_nanos()).unwrap();
         let violations = violations(&reads, &invalidations, bound);
-        Self { reads, invalidations, violations, disturbances, counts, mode }
+        Self { reads, invalidations, violations, disturbances, counts, mode, network }
     }
 
     /// No violation of ours, no panic, and enough of everything else.
@@ -89,7 +84,9 @@ impl Report {
     fn missing(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
         let least: &[_] = if self.mode.is_local() { &LEAST_LOCAL } else { &LEAST };
         let measured = least.iter().map(|(name, least, measure)| (*name, *least, measure(self)));
-        measured.filter(|(_, least, there_was)| there_was < least)
+        let disturbed = self.network.least().into_iter();
+        let disturbed = disturbed.map(|(name, least)| (name, least, self.disturbances.count(name)));
+        measured.chain(disturbed).filter(|(_, least, there_was)| there_was < least)
     }
 
     /// Reads of ours.
@@ -120,6 +117,12 @@ impl Report {
         )?;
         write_invalidation(f, zero, invalidation)?;
         write_read(f, zero, read)?;
+        for note in
+            self.disturbances.during(read.started.min(zero).saturating_sub(BEFORE), read.returned)
+        {
+            let (began, ended) = (since(zero, note.began), since(zero, note.ended));
+            writeln!(f, "{began:>10.3} … {ended:>10.3}  {}", note.what)?;
+        }
         writeln!(f, "around it:")?;
         let near = |called: u64, returned: u64| {
             called <= read.returned && returned >= read.started.min(zero).saturating_sub(BEFORE)

@@ -31,7 +31,29 @@ impl RedisCluster {
 
     /// The second part: moves the keys that the slot's owner has, and says how
     /// many there were.
+    ///
+    /// # Panics
+    ///
+    /// When the other primary has one of them already: a client has made it there.
     pub fn move_keys(&self, slot: u16, to: usize) -> usize {
+        self.move_by(slot, to, &[]).unwrap_or_else(|error| panic!("MIGRATE: {error}"))
+    }
+
+    /// [`move_keys`](Self::move_keys) that gives back the text of an error instead.
+    ///
+    /// # Errors
+    ///
+    /// `BUSYKEY …`, when the other primary has one of them already.
+    pub fn try_move_keys(&self, slot: u16, to: usize) -> Result<usize, String> {
+        self.move_by(slot, to, &[])
+    }
+
+    /// [`move_keys`](Self::move_keys) that overwrites what the other primary has.
+    pub fn move_keys_over(&self, slot: u16, to: usize) -> usize {
+        self.move_by(slot, to, &[b"REPLACE"]).unwrap_or_else(|error| panic!("MIGRATE: {error}"))
+    }
+
+    fn move_by(&self, slot: u16, to: usize, options: &[&[u8]]) -> Result<usize, String> {
         let from = &self.nodes[self.owner_of(slot)];
         let mut moved = 0;
         loop {
@@ -43,20 +65,27 @@ impl RedisCluster {
             });
             let keys: Vec<Vec<u8>> = keys.collect();
             if keys.is_empty() {
-                return moved;
+                return Ok(moved);
             }
             moved += keys.len();
-            self.send_keys(from, to, &keys);
+            self.send_keys(from, to, &keys, options)?;
         }
     }
 
     /// Moves one key of a slot that is being migrated. Nothing happens when its
     /// owner has no such key.
     pub fn move_key(&self, key: &str, to: usize) {
-        self.send_keys(self.at(key), to, &[key.into()]);
+        self.send_keys(self.at(key), to, &[key.into()], &[])
+            .unwrap_or_else(|error| panic!("MIGRATE: {error}"));
     }
 
-    fn send_keys(&self, from: &RedisServer, to: usize, keys: &[Vec<u8>]) {
+    fn send_keys(
+        &self,
+        from: &RedisServer,
+        to: usize,
+        keys: &[Vec<u8>],
+        options: &[&[u8]],
+    ) -> Result<(), String> {
         let to = &self.nodes[to];
         let port = to.port().to_string();
         let mut args: Vec<&[u8]> =
@@ -64,9 +93,10 @@ impl RedisCluster {
         if let Some(password) = to.password() {
             args.extend([b"AUTH", password.as_bytes()]);
         }
+        args.extend(options);
         args.push(b"KEYS");
         args.extend(keys.iter().map(Vec::as_slice));
-        from.ask("migrate", &args).unwrap_or_else(|error| panic!("MIGRATE: {error}"));
+        from.ask("migrate", &args).map(drop)
     }
 
     /// The last part: the slot is the other primary's, and all nodes know.

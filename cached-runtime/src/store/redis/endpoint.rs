@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use super::bell::Bell;
 use super::health::Health;
 use super::link::{Link, Live};
-use super::origin::Origin;
+use super::origin::{Found, Origin};
 use crate::fault::Fault;
 
 pub(super) struct Endpoint {
@@ -84,6 +84,11 @@ impl Endpoint {
                 other.insert(Last { endpoint, runtime: id, link }).link.live_now()
             }
         })
+    }
+
+    /// Whether no other primary was found since this one.
+    pub(super) fn is_last(&self, found: Found) -> bool {
+        self.origin.is_last(found)
     }
 
     /// Lets every link that is down try again soon.

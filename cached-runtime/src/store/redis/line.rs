@@ -3,16 +3,28 @@
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, Value};
 
+use super::origin::Found;
+
 pub(super) struct Line {
     connection: MultiplexedConnection,
     /// The peer is only about to get the slot that the commands are about, and answers those that say
     /// so (`ASKING`) for the keys that it has already.
     asking: bool,
+    found: Found,
 }
 
 impl Line {
     pub(super) fn new(connection: MultiplexedConnection, asking: bool) -> Self {
-        Self { connection, asking }
+        Self { connection, asking, found: Found::default() }
+    }
+
+    /// To this one of the primaries that were found.
+    pub(super) fn to(self, found: Found) -> Self {
+        Self { found, ..self }
+    }
+
+    pub(super) fn found(&self) -> Found {
+        self.found
     }
 
     /// One command, one answer; an error that the server answered is an `Err`.

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::fault;
 use super::health::Health;
 use super::lane::Lane;
-use super::origin::Origin;
+use super::origin::{Found, Origin};
 use super::wire::{self, Actor, Socket, Wire};
 use crate::fault::Fault;
 use crate::policy::backoff;
@@ -52,6 +52,7 @@ pub(in crate::store) struct Live {
     connection: MultiplexedConnection,
     /// Tells this connection from the ones before and after it.
     serial: u64,
+    found: Found,
     unanswered: AtomicU32,
     gone: Notify,
     /// Why it was given up.
@@ -73,6 +74,10 @@ impl Live {
 
     pub(super) fn serial(&self) -> u64 {
         self.serial
+    }
+
+    pub(super) fn found(&self) -> Found {
+        self.found
     }
 
     /// An answer that means that the server is well.
@@ -223,12 +228,13 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
     loop {
         let (pushes, mut pushed) = mpsc::unbounded_channel();
         match connect_both(&origin, pushes).await {
-            Ok((connection, socket)) => {
+            Ok((connection, socket, found)) => {
                 let since = Instant::now();
                 let wire = socket.as_ref().map(|_| Arc::<Wire>::default());
                 let live = Arc::new(Live {
                     connection,
                     serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+                    found,
                     unanswered: AtomicU32::new(0),
                     gone: Notify::new(),
                     cause: OnceLock::new(),
@@ -245,6 +251,7 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
                 tokio::select! {
                     () = disconnected(&mut pushed) => {}
                     () = live.gone.notified() => {}
+                    () = origin.replaced(found) => live.give_up(replaced()),
                 }
                 let broke = || Failure::new(Fault::Unavailable, "the connection broke");
                 let failure = live.cause.get().cloned().unwrap_or_else(broke);
@@ -277,20 +284,20 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
 async fn connect_both(
     origin: &Origin,
     pushes: mpsc::UnboundedSender<PushInfo>,
-) -> Result<(MultiplexedConnection, Option<Socket>), Failure> {
+) -> Result<(MultiplexedConnection, Option<Socket>, Found), Failure> {
     within_deadline(async {
         let client = origin.client().await?;
         let info = client.get_connection_info();
         let Some((mut socket, address)) = wire::connect(info).await? else {
             let connection = plain(&client, pushes).await?;
             origin.check(&connection).await?;
-            return Ok((connection, None));
+            return Ok((connection, None, origin.found(&client)));
         };
         let there = Client::open(info.clone().set_addr(address))?;
         let connection = plain(&there, pushes).await?;
         origin.check(&connection).await?;
         socket.log_in(info).await?;
-        Ok((connection, Some(socket)))
+        Ok((connection, Some(socket), origin.found(&client)))
     })
     .await
 }
@@ -298,8 +305,19 @@ async fn connect_both(
 pub(super) async fn connect(
     origin: &Origin,
     pushes: impl AsyncPushSender,
-) -> Result<MultiplexedConnection, Failure> {
-    within_deadline(async { plain(&origin.client().await?, pushes).await }).await
+) -> Result<(MultiplexedConnection, Found), Failure> {
+    within_deadline(async {
+        let client = origin.client().await?;
+        let connection = plain(&client, pushes).await?;
+        origin.check(&connection).await?;
+        Ok((connection, origin.found(&client)))
+    })
+    .await
+}
+
+/// Why a connection is given up whose peer may know nothing of it.
+pub(super) fn replaced() -> Failure {
+    Failure::new(Fault::Unavailable, "another server took its place")
 }
 
 async fn plain(

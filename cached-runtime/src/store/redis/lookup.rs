@@ -168,7 +168,8 @@ impl RedisStore {
             Answer::Unexpected => return Err(self.useless(live, &unexpected("SET with GET"))),
         };
         self.inner.endpoint.health.worked();
-        Ok(Sight { looked, aged: asked.age, remaining, versions, told: true })
+        let told = self.inner.endpoint.is_last(live.found());
+        Ok(Sight { looked, aged: asked.age, remaining, versions, told })
     }
 
     fn unanswered_lookup(&self) -> Failure {
@@ -321,7 +322,8 @@ impl RedisStore {
         };
         let remaining = remaining(age)?;
         let versions = known_versions(asked, versions)?;
-        Ok(Sight { looked, aged: asked.age, remaining, versions, told: true })
+        let told = self.inner.endpoint.is_last(line.found());
+        Ok(Sight { looked, aged: asked.age, remaining, versions, told })
     }
 
     pub(super) fn no_answer(&self, deadline: Duration) -> Failure {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, RedisError, Value};
+use tokio::sync::watch;
 
 use super::fault;
 use super::line::Line;
@@ -29,7 +30,14 @@ pub(super) enum Origin {
 pub(super) struct Watched {
     sentinels: Vec<Client>,
     watch: Watch,
+    /// Where it was last found.
+    last: watch::Sender<(Option<ConnectionAddr>, Found)>,
 }
+
+/// Tells the primaries that were found one after the other apart. A link to an earlier one may be
+/// open and answer, as that of a server that was replaced while it stood still and has not heard of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Found(u64);
 
 /// The address that one sentinel tells.
 type Address = (String, u16);
@@ -41,7 +49,8 @@ impl Origin {
 
     pub(super) fn watched(watch: Watch) -> Result<Self, Error> {
         let sentinels = watch.sentinels.iter().cloned().map(client).collect::<Result<_, _>>()?;
-        Ok(Self::Watched(Arc::new(Watched { sentinels, watch })))
+        let last = watch::Sender::default();
+        Ok(Self::Watched(Arc::new(Watched { sentinels, watch, last })))
     }
 
     /// For people.
@@ -63,6 +72,42 @@ impl Origin {
             Self::Watched(watched) => {
                 let (host, port) = watched.address().await?;
                 Client::open(moved(&watched.watch.server, &host, port))
+            }
+        }
+    }
+
+    /// A connection was made by this client, and [checked](Self::check).
+    pub(super) fn found(&self, client: &Client) -> Found {
+        let Self::Watched(watched) = self else { return Found::default() };
+        let address = client.get_connection_info().addr();
+        let mut found = Found::default();
+        watched.last.send_if_modified(|(last, number)| {
+            let is_other = last.as_ref() != Some(address);
+            if is_other {
+                *last = Some(address.clone());
+                number.0 += 1;
+            }
+            found = *number;
+            is_other
+        });
+        found
+    }
+
+    /// Whether no other was found since.
+    pub(super) fn is_last(&self, found: Found) -> bool {
+        match self {
+            Self::Fixed(_) => true,
+            Self::Watched(watched) => watched.last.borrow().1 == found,
+        }
+    }
+
+    /// Until another was found.
+    pub(super) async fn replaced(&self, found: Found) {
+        match self {
+            Self::Fixed(_) => std::future::pending().await,
+            Self::Watched(watched) => {
+                // The channel is as long-lived as what it is borrowed from.
+                let _ = watched.last.subscribe().wait_for(|(_, last)| *last != found).await;
             }
         }
     }
@@ -93,7 +138,7 @@ impl Watched {
         let asking = self.sentinels.iter().map(|sentinel| ask(sentinel, &self.watch.name));
         let mut answers: FuturesUnordered<_> = asking.collect();
         let mut votes = Votes::default();
-        let mut failure = None;
+        let mut others = Others::default();
         let collecting = async {
             while let Some(answer) = answers.next().await {
                 match answer {
@@ -102,19 +147,47 @@ impl Watched {
                             return;
                         }
                     }
-                    Ok(None) => {}
-                    Err(error) => failure = Some(error),
+                    Ok(None) => others.unknowing = true,
+                    Err(error) => others.failure = Some(error),
                 }
             }
         };
         // What is known by then is used.
         let _ = tokio::time::timeout(PATIENCE, collecting).await;
-        votes.most().ok_or_else(|| {
-            let name = &self.watch.name;
-            failure.unwrap_or_else(|| {
-                absent("no sentinel names a primary", format!("that is called `{name}`"))
-            })
-        })
+        votes.most().ok_or_else(|| others.cause(&self.watch.name))
+    }
+}
+
+/// What there was instead of addresses.
+#[derive(Default)]
+struct Others {
+    /// One does not know the name.
+    unknowing: bool,
+    /// The last.
+    failure: Option<RedisError>,
+}
+
+impl Others {
+    /// Why there is no address, where nobody told one.
+    fn cause(self, name: &str) -> RedisError {
+        // Whoever else is away: this one was asked, and answered.
+        if self.unknowing {
+            return absent("no sentinel names a primary", format!("that is called `{name}`"));
+        }
+        match self.failure {
+            Some(error) => match fault::classify(&error) {
+                // The two logins of the URL are to be told apart.
+                Fault::Auth => {
+                    let what = "the sentinel refuses the login";
+                    RedisError::from((ErrorKind::AuthenticationFailed, what, error.to_string()))
+                }
+                Fault::Unavailable | Fault::Timeout => {
+                    absent("no sentinel answers", error.to_string())
+                }
+                _ => error,
+            },
+            None => absent("no sentinel answers", format!("within {PATIENCE:?}")),
+        }
     }
 }
 

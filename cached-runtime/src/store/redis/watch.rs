@@ -21,7 +21,7 @@ use tokio::task::AbortHandle;
 
 use super::layout::{Layout, Named};
 use super::line::Line;
-use super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect};
+use super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect, replaced};
 use super::origin::{Origin, is_primary};
 use super::{RedisStore, cluster, fault};
 use crate::fault::Fault;
@@ -169,8 +169,8 @@ async fn keep(session: Session, watcher: Arc<Watcher>) {
 impl Session {
     async fn run(&self, watcher: &Watcher) -> Ended {
         let broken = Arc::new(Notify::new());
-        let mut line = match connect(&self.origin, self.ear(&broken)).await {
-            Ok(connection) => Line::new(connection, false),
+        let (mut line, found) = match connect(&self.origin, self.ear(&broken)).await {
+            Ok((connection, found)) => (Line::new(connection, false), found),
             Err(failure) if failure.fault == Fault::Server => return Ended::Denied(failure),
             Err(failure) => return Ended::Lost(failure),
         };
@@ -185,10 +185,15 @@ impl Session {
             if let Err(ended) = self.beat(&mut line, &mut epoch).await {
                 return ended;
             }
+            // What is read at that other one is not told here.
+            if !self.origin.is_last(found) {
+                return Ended::Lost(replaced());
+            }
             self.watched.coherent_at(asked);
             watcher.is(Watch::Told);
             tokio::select! {
                 () = tokio::time::sleep(self.bound / BEATS) => {}
+                () = self.origin.replaced(found) => return Ended::Lost(replaced()),
                 () = broken.notified() => {
                     return Ended::Lost(Failure::new(Fault::Unavailable, "the connection broke"));
                 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::super::fault;
-use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect};
+use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect, replaced};
 use super::{Desk, Sound, Stage, State};
 use crate::policy::backoff;
 use crate::store::Failure;
@@ -25,9 +25,12 @@ pub(super) async fn keep(desk: Arc<Desk>) {
         let (pushes, mut pushed) = mpsc::unbounded_channel();
         let mut since = None;
         let failure = match connect(&desk.origin, pushes).await {
-            Ok(connection) => {
+            Ok((connection, found)) => {
                 since = Some(Instant::now());
-                serve(&desk, &connection, &mut pushed).await
+                tokio::select! {
+                    failure = serve(&desk, &connection, &mut pushed) => failure,
+                    () = desk.origin.replaced(found) => replaced(),
+                }
             }
             Err(failure) => failure,
         };

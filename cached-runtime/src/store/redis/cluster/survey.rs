@@ -142,7 +142,7 @@ async fn ask_node(node: &Node) -> Told {
 
 async fn ask_seed(place: &Place, origin: &Origin) -> Told {
     let deaf = |_: PushInfo| Ok::<_, RedisError>(());
-    let mut line = Line::new(connect(origin, deaf).await?, false);
+    let mut line = Line::new(connect(origin, deaf).await?.0, false);
     let told = tokio::time::timeout(PATIENCE, topology(&mut line)).await;
     let told = told.map_err(|_| Failure::new(Fault::Timeout, "no answer"))?;
     Ok((place.clone(), told.map_err(|error| fault::failure(&error))?))
