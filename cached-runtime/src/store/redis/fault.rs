@@ -15,6 +15,8 @@ pub(crate) enum Redirect {
     Ask(Address),
     /// Nobody has all of the keys just now.
     Again,
+    /// Nobody has the slot just now.
+    Nobody,
 }
 
 /// Host, where it is another one, and port.
@@ -61,7 +63,7 @@ pub(super) fn failure(error: &RedisError) -> Failure {
         _ => "the server refused",
     };
     // While nobody has the slot, since its primary is gone and none has taken its place yet.
-    let nobody = || (error.code() == Some("CLUSTERDOWN")).then_some(Redirect::Again);
+    let nobody = || (error.code() == Some("CLUSTERDOWN")).then_some(Redirect::Nobody);
     let redirect = redirect(error).or_else(nobody).map(Box::new);
     Failure { redirect, ..Failure::new(fault, format!("{what}: {text}")) }
 }

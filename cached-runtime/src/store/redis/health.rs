@@ -123,6 +123,11 @@ impl Health {
 }
 
 impl RedisStore {
+    /// It did not answer somebody who had less time than it has.
+    pub(super) fn overdue(&self) {
+        self.inner.endpoint.health.unanswered("no answer");
+    }
+
     /// Whether it is asked, and as far as is known can be.
     pub(super) fn is_well(&self) -> bool {
         let condition = self.condition();

@@ -5,20 +5,28 @@ use std::time::{Duration, Instant};
 
 use redis::{Cmd, Pipeline, Value};
 
-use super::origin::is_primary;
+use super::cluster::Standing;
 use super::scripts::unexpected;
-use super::{Patience, RedisStore, cluster, fault, probe};
+use super::{Patience, RedisStore, fault, probe};
 use crate::fault::Fault;
 use crate::store::Failure;
 
 const SCAN_COUNT: usize = 1000;
 
-/// What a walk over one server of a cluster came to.
-#[derive(Clone, Copy)]
+/// What a walk over one server came to.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Walked {
     pub(super) removed: u64,
     /// Keys were on their way to or from another server.
     pub(super) moving: bool,
+}
+
+/// A walk over one server of a cluster, and where that stands.
+pub(super) struct Stood {
+    pub(super) walked: Walked,
+    /// It had the same slots all the time.
+    pub(super) still: bool,
+    pub(super) after: Standing,
 }
 
 impl Walked {
@@ -58,18 +66,22 @@ impl RedisStore {
         Ok(removed)
     }
 
-    /// The same on one server of a cluster. Its last word is that it is a primary.
-    pub(super) async fn walk_in_cluster(&self, patterns: &[Vec<u8>]) -> Result<Walked, Failure> {
-        let mut whole = Walked { removed: 0, moving: self.is_moving().await? };
+    /// The same on one server of a cluster, which stands where the outcome says at its end. Its last
+    /// word is that it is a primary.
+    pub(super) async fn walk_in_cluster(&self, patterns: &[Vec<u8>]) -> Result<Stood, Failure> {
+        let before = self.standing().await?;
+        let mut walked = Walked::default();
         for pattern in patterns {
-            whole.add(self.walk(pattern).await?);
+            walked.add(self.walk(pattern).await?);
         }
-        whole.moving |= self.is_moving().await?;
-        Ok(whole)
+        let after = self.standing().await?;
+        let still = before.slots == after.slots;
+        walked.moving |= before.moving || after.moving;
+        Ok(Stood { walked, still, after })
     }
 
     async fn walk(&self, pattern: &[u8]) -> Result<Walked, Failure> {
-        let (mut cursor, mut whole) = (b"0".to_vec(), Walked { removed: 0, moving: false });
+        let (mut cursor, mut whole) = (b"0".to_vec(), Walked::default());
         let mut scanning = self.serial();
         loop {
             let mut scan = Cmd::new();
@@ -115,7 +127,7 @@ impl RedisStore {
             unlink.arg("UNLINK").arg(key);
             commands.add_command(unlink);
         }
-        let mut whole = Walked { removed: 0, moving: false };
+        let mut whole = Walked::default();
         if commands.is_empty() {
             return Ok(whole);
         }
@@ -130,15 +142,15 @@ impl RedisStore {
         Ok(whole)
     }
 
-    /// Whether one of its slots is on its way; an error where the server is no primary.
-    async fn is_moving(&self) -> Result<bool, Failure> {
-        let (mut role, mut nodes) = (Cmd::new(), Cmd::new());
-        role.arg("ROLE");
+    /// Where it stands in its cluster; an error where it is no primary.
+    async fn standing(&self) -> Result<Standing, Failure> {
+        let mut nodes = Cmd::new();
         nodes.arg("CLUSTER").arg("NODES");
-        if !self.promise(&role, |role| Some(is_primary(&role))).await? {
+        let standing = self.promise(&nodes, |nodes| Standing::read(&nodes)).await?;
+        if !standing.is_primary {
             return Err(Failure::new(Fault::ReadOnly, "the server is no primary any more"));
         }
-        self.promise(&nodes, |nodes| Some(cluster::is_moving(&nodes))).await
+        Ok(standing)
     }
 
     /// Commands that leave together and are answered by numbers: each outcome by itself, where it is

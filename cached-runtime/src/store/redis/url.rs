@@ -57,6 +57,13 @@ impl Servers {
 impl<'a> Several<'a> {
     fn parse(scheme: &'static str, rest: &'a str, url: &str) -> Result<Self, Error> {
         let rest = rest.strip_prefix("//").ok_or_else(|| not_usable(url))?;
+        if is_login_cut(rest) {
+            return Err(Error::config(format!(
+                "the URL `{}` has an `@` behind a `/`, a `?` or a `#`: in a login these are written \
+                 `%40`, `%2F`, `%3F` and `%23`",
+                without_secrets(url)
+            )));
+        }
         let at = rest.find('#').unwrap_or(rest.len());
         let (rest, fragment) = rest.split_at(at);
         let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
@@ -184,8 +191,19 @@ fn not_usable(url: &str) -> Error {
     ))
 }
 
+/// Whether a login seems to have been cut by what ends it in a URL: what follows is part of a secret.
+fn is_login_cut(rest: &str) -> bool {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest[end..].contains('@')
+}
+
 /// The URL with what stands before the `@`, and whatever follows a `?`, left out.
 pub(super) fn without_secrets(url: &str) -> String {
+    if let Some((scheme, rest)) = url.split_once("://")
+        && is_login_cut(rest)
+    {
+        return format!("{scheme}://…");
+    }
     let url = url.split('?').next().unwrap_or_default();
     match (url.split_once("://"), url.rsplit_once('@')) {
         (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
@@ -290,6 +308,11 @@ mod tests {
             ("redis+cluster://", "is not usable"),
             ("redis+cluster://one:port", "is not usable"),
             ("redis+other://one", "is not usable"),
+            ("redis+cluster://:abc/secret@one", "written `%40`, `%2F`"),
+            ("redis+cluster://:abc?secret@one", "written `%40`, `%2F`"),
+            ("redis+sentinel://:abc#secret@one/m", "written `%40`, `%2F`"),
+            ("redis://:abc?secret@one:x", "is not usable"),
+            ("redis://:secret?x@one:x", "is not usable"),
         ] {
             let text = refusal(url);
             assert!(text.contains(said) && !text.contains("secret"), "{url}: {text}");

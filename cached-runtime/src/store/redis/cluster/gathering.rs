@@ -51,6 +51,13 @@ impl Gathering {
     }
 }
 
+impl Gathering {
+    /// Slots have other owners: what was read of them may have been changed there.
+    pub(super) fn all_changed(&self) {
+        self.tier.all_changed();
+    }
+}
+
 impl Member {
     /// Whether each change from now on will be told, or everything be forgotten: to be asked before
     /// what is to be kept is read, and after its ticket was taken.
@@ -96,7 +103,10 @@ impl Watched for Member {
 
     fn lost(&self) {
         let mut told = self.gathering.told();
-        told.remove(&self.id);
+        // Of one that was lost already nothing has been kept since.
+        if told.remove(&self.id).is_none() {
+            return;
+        }
         // First, so that who is told so afterwards has a ticket that is worth nothing.
         self.told.store(false, Ordering::Release);
         self.gathering.tier.lost();
@@ -157,6 +167,7 @@ mod tests {
         two.coherent_at(at(20));
         one.coherent_at(at(30));
         assert_eq!(tier.heard(), ["10", "10", "20"]);
+        two.lost();
         two.lost();
         assert!(one.is_told() && !two.is_told());
         one.coherent_at(at(40));

@@ -7,6 +7,7 @@
 //! left to do here is to know who has which slot ([`map`]), to find it out anew ([`survey`]), and to
 //! go where a server sends ([`route`]).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ mod route;
 mod survey;
 mod topology;
 
-pub(in crate::store::redis) use self::topology::{State, is_moving};
+pub(in crate::store::redis) use self::topology::{Standing, State};
 
 #[derive(Clone)]
 pub(crate) struct ClusterStore {
@@ -58,6 +59,10 @@ struct Inner {
     /// The map is to be looked after.
     news: Arc<Notify>,
     gathering: OnceLock<Arc<Gathering>>,
+    /// One at a time asks for the map: an older answer must not come after a newer.
+    surveying: tokio::sync::Mutex<()>,
+    /// How often circuits opened of servers that are gone.
+    opened_before: AtomicU64,
 }
 
 /// What is known of the cluster.
@@ -100,6 +105,8 @@ impl ClusterStore {
                 known: watch::Sender::new(Known::Starting),
                 news: Arc::default(),
                 gathering: OnceLock::new(),
+                surveying: tokio::sync::Mutex::default(),
+                opened_before: AtomicU64::new(0),
             }),
         };
         if let Ok(io) = io::handle() {
@@ -154,7 +161,8 @@ impl ClusterStore {
         let mut whole = Condition {
             refused: all.iter().find_map(|it| it.bypassed.or(it.refused)),
             well_since: all.iter().filter_map(|it| it.well_since).max(),
-            circuit_opened: all.iter().map(|it| it.circuit_opened).sum(),
+            circuit_opened: all.iter().map(|it| it.circuit_opened).sum::<u64>()
+                + self.inner.opened_before.load(Ordering::Relaxed),
             bypassed: None,
         };
         if all.iter().all(|it| it.bypassed.is_some()) {

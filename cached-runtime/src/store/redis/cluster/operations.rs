@@ -52,8 +52,8 @@ impl ClusterStore {
         asked: &[Asked<'_>],
         tokens: &[Token],
     ) -> Vec<Result<Sight, Failure>> {
-        let slots: Vec<u16> = asked.iter().map(|asked| self.aim(*asked).slot).collect();
-        let together = self.by_node(&slots, move |node, places| async move {
+        let aims: Vec<_> = asked.iter().map(|asked| self.aim(*asked)).collect();
+        let together = self.by_node(&aims, move |node, places| async move {
             let asked: Vec<_> = places.iter().map(|at| asked[*at]).collect();
             let tokens: Vec<_> = places.iter().map(|at| tokens[*at]).collect();
             let told = node.is_told();
@@ -63,7 +63,7 @@ impl ClusterStore {
         let first = together.await;
         let seen = first.into_iter().zip(asked.iter().zip(tokens));
         let seen = seen.map(|(outcome, (asked, token))| async move {
-            match done(outcome) {
+            match outcome {
                 Some(outcome) => outcome,
                 None => self.lookup(*asked, token).await,
             }
@@ -109,15 +109,15 @@ impl ClusterStore {
 
     /// Several commits; those at one primary leave together.
     pub(crate) async fn commits(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
-        let slots: Vec<u16> = commits.iter().map(|(hold, _)| self.aim_of(hold).slot).collect();
-        let together = self.by_node(&slots, move |node, places| async move {
+        let aims: Vec<_> = commits.iter().map(|(hold, _)| self.aim_of(hold)).collect();
+        let together = self.by_node(&aims, move |node, places| async move {
             let commits: Vec<_> = places.iter().map(|at| commits[*at].clone()).collect();
             node.store.commits(&commits).await
         });
         let first = together.await;
         let stored = first.into_iter().zip(commits);
         let stored = stored.map(|(outcome, (hold, value))| async move {
-            match done(outcome) {
+            match outcome {
                 Some(outcome) => outcome,
                 None => self.commit(hold, value).await,
             }
@@ -173,17 +173,19 @@ impl ClusterStore {
         map.owner(slot).is_some_and(|node| node.store.is_same(store) && node.is_told())
     }
 
-    /// Each primary's part, all at once, with the outcomes in their order; `None` where it is not
-    /// known who has the slot, or the primary's circuit is open.
+    /// Each primary's part, all at once, with the outcomes in their order; `None` for what is to be
+    /// tried by itself: it was sent elsewhere, or it is not known who has the slot, or the primary's
+    /// circuit is open.
     async fn by_node<T, F: Future<Output = Vec<Result<T, Failure>>>>(
         &self,
-        slots: &[u16],
+        aims: &[Aim],
         part: impl Fn(Arc<Node>, Vec<usize>) -> F,
     ) -> Vec<Option<Result<T, Failure>>> {
         let map = self.inner.map.load_full();
         let mut parts: Vec<(Arc<Node>, Vec<usize>)> = Vec::new();
-        for (at, slot) in slots.iter().enumerate() {
-            let Some(node) = map.owner(*slot).filter(|node| node.store.refusal().is_none()) else {
+        for (at, aim) in aims.iter().enumerate() {
+            let Some(node) = map.owner(aim.slot).filter(|node| node.store.refusal().is_none())
+            else {
                 continue;
             };
             match parts.iter_mut().find(|(known, _)| Arc::ptr_eq(known, node)) {
@@ -191,22 +193,18 @@ impl ClusterStore {
                 None => parts.push((Arc::clone(node), vec![at])),
             }
         }
-        let mut outcomes: Vec<_> = slots.iter().map(|_| None).collect();
+        let mut outcomes: Vec<_> = aims.iter().map(|_| None).collect();
         let answers = parts.iter().map(|(node, places)| part(Arc::clone(node), places.clone()));
-        for ((_, places), answers) in parts.iter().zip(join_all(answers).await) {
+        for ((node, places), answers) in parts.iter().zip(join_all(answers).await) {
             for (at, answer) in places.iter().zip(answers) {
-                if let Err(failure) = &answer {
+                // What is sent elsewhere is tried once more, by itself, wherever that leads.
+                let elsewhere = answer.as_ref().is_err_and(|failure| {
                     self.notice(failure);
-                }
-                outcomes[*at] = Some(answer);
+                    self.redirected(aims[*at], node, failure).is_some()
+                });
+                outcomes[*at] = (!elsewhere).then_some(answer);
             }
         }
         outcomes
     }
-}
-
-/// The outcome of what was carried out, or failed for good; what was sent elsewhere is tried once
-/// more, by itself, wherever that leads.
-fn done<T>(outcome: Option<Result<T, Failure>>) -> Option<Result<T, Failure>> {
-    outcome.filter(|outcome| !matches!(outcome, Err(failure) if failure.redirect.is_some()))
 }

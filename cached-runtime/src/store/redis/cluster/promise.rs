@@ -7,10 +7,9 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use redis::{Cmd, Pipeline};
 
-use super::super::Patience;
-use super::super::layout::FullKey;
+use super::super::layout::{FullKey, SLOTS};
 use super::ClusterStore;
-use super::map::Map;
+use super::map::Node;
 use super::route::{Aim, PAUSE, Way};
 use crate::fault::Fault;
 use crate::store::Failure;
@@ -48,13 +47,12 @@ impl ClusterStore {
         let end = Instant::now() + self.inner.config.invalidate_deadline;
         let mut removed = 0;
         while !left.is_empty() {
-            let parts = self.parts(left, end).await?;
+            let (parts, mut failed) = self.parts(left);
             let told = join_all(parts.into_iter().map(|part| self.delete_part(part, end))).await;
-            let failed = told.into_iter().flat_map(|(count, failed)| {
+            for (count, more) in told {
                 removed += count;
-                failed
-            });
-            let failed: Vec<_> = failed.collect();
+                failed.extend(more);
+            }
             let hopeless = failed.iter().find(|(_, failure)| !may_pass(failure));
             let over = Instant::now() + PAUSE >= end;
             if let Some((_, failure)) = hopeless.or_else(|| failed.first().filter(|_| over)) {
@@ -68,17 +66,18 @@ impl ClusterStore {
         Ok(removed)
     }
 
-    /// The names by who is to be asked.
-    async fn parts(&self, names: Vec<Name>, end: Instant) -> Result<Vec<Part>, Failure> {
-        let mut parts: Vec<Part> = Vec::new();
+    /// The names by who is to be asked, and those of which nobody has the slot.
+    fn parts(&self, names: Vec<Name>) -> (Vec<Part>, Vec<(Name, Failure)>) {
+        let (mut parts, mut nobodys) = (Vec::<Part>::new(), Vec::new());
+        let map = self.inner.map.load();
         for mut name in names {
-            let way = match name.way.take() {
-                Some(way) => way,
-                None => {
-                    let left = end.saturating_duration_since(Instant::now());
-                    let node = self.owner(name.slot, left, Patience::Waits).await?;
-                    Way { node, asking: false }
-                }
+            let owner =
+                || map.owner(name.slot).map(|node| Way { node: node.clone(), asking: false });
+            let Some(way) = name.way.take().or_else(owner) else {
+                let failure = self.unowned(name.slot);
+                self.notice(&failure);
+                nobodys.push((name, failure));
+                continue;
             };
             let same = |part: &&mut Part| {
                 Arc::ptr_eq(&part.way.node, &way.node) && part.way.asking == way.asking
@@ -88,7 +87,7 @@ impl ClusterStore {
                 None => parts.push(Part { way, names: vec![name] }),
             }
         }
-        Ok(parts)
+        (parts, nobodys)
     }
 
     /// How many there were, and what was not deleted, with where that leads.
@@ -128,40 +127,44 @@ impl ClusterStore {
 
     /// Walks over every primary. What is on its way from one to another while both are walked may be
     /// missed; a second walk, after the first has removed what had not gone yet, finds it where it
-    /// came to. So one walk is enough only while no slot moves, and nothing is said of a walk under
-    /// which the slots got other owners.
+    /// came to, which may be a primary that gets its first slot. So one walk is enough only while no
+    /// slot moves, and nothing is said of a walk in which a server did not have the same slots at its
+    /// end as at its beginning, or in which not all slots were walked: each server is asked for its
+    /// own, since what others know of them comes late.
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
         let patterns = self.inner.layout.patterns(pattern);
         let (mut removed, mut whole, mut moving) = (0, 0, false);
+        let mut spare: Vec<Arc<Node>> = Vec::new();
         for _ in 0..WALKS {
-            let before = self.settled_map().await?;
-            for walked in join_all(before.primaries().iter().map(|node| {
+            self.survey().await?;
+            let mut nodes = self.inner.map.load().primaries();
+            spare.retain(|node| nodes.iter().all(|it| !Arc::ptr_eq(it, node)));
+            nodes.extend(spare.iter().map(Arc::clone));
+            let walks = nodes.iter().map(|node| {
                 let (store, patterns) = (node.store.clone(), &patterns);
                 async move { store.walk_in_cluster(patterns).await }
-            }))
-            .await
-            {
-                let walked = walked.inspect_err(|failure| self.notice(failure))?;
-                removed += walked.removed;
-                moving |= walked.moving;
+            });
+            let (mut still, mut slots) = (true, 0);
+            for (node, stood) in nodes.iter().zip(join_all(walks).await) {
+                let stood = stood.inspect_err(|failure| self.notice(failure))?;
+                removed += stood.walked.removed;
+                moving |= stood.walked.moving;
+                still &= stood.still;
+                slots += stood.after.count;
+                for address in stood.after.spare.iter().filter(|_| stood.walked.moving) {
+                    let Some(other) = self.learn(node, address, None) else { continue };
+                    if nodes.iter().chain(&spare).all(|it| !Arc::ptr_eq(it, &other)) {
+                        spare.push(other);
+                        still = false;
+                    }
+                }
             }
-            let after = self.settled_map().await?;
-            whole = if after.owns_as(&before) { whole + 1 } else { 0 };
+            whole = if still && slots == usize::from(SLOTS) { whole + 1 } else { 0 };
             if whole > usize::from(moving) {
                 return Ok(removed);
             }
         }
         Err(Failure::new(Fault::Unavailable, "the cluster's slots do not come to rest"))
-    }
-
-    /// The map as it is now, where each slot has a primary.
-    async fn settled_map(&self) -> Result<Arc<Map>, Failure> {
-        self.survey().await?;
-        let map = self.inner.map.load_full();
-        if map.is_whole() {
-            return Ok(map);
-        }
-        Err(Failure::new(Fault::Unavailable, "some of the cluster's slots have no server"))
     }
 }
 

@@ -63,21 +63,28 @@ impl ClusterStore {
         operation: impl Fn(RedisStore) -> F,
     ) -> Result<T, Failure> {
         let began = Instant::now();
-        let node = self.owner(aim.slot, deadline, Patience::None).await?;
-        if let Some(failure) = node.store.refusal() {
-            return Err(failure);
-        }
-        match operation(node.store.clone()).await {
-            Err(failure) => {
+        let known = self.inner.map.load().owner(aim.slot).map(Arc::clone);
+        let (node, outcome) = match known {
+            Some(node) => {
+                if let Some(failure) = node.store.refusal() {
+                    return Err(failure);
+                }
+                let outcome = operation(node.store.clone()).await;
+                (node, outcome)
+            }
+            // Part of the deadline is gone by the time that somebody is known.
+            None => {
+                let node = Box::pin(self.found(aim.slot, deadline, Patience::None)).await?;
                 let left = deadline.saturating_sub(began.elapsed());
-                let node = &node;
-                Box::pin(async move {
-                    let followed = self.follow(aim, node, failure, operation);
-                    tokio::time::timeout(left, followed)
-                        .await
-                        .unwrap_or_else(|_| Err(node.store.no_answer(deadline)))
-                })
-                .await
+                let outcome = Box::pin(self.within(left, &node, operation(node.store.clone())));
+                let outcome = outcome.await;
+                (node, outcome)
+            }
+        };
+        match outcome {
+            Err(failure) => {
+                let end = began + deadline;
+                Box::pin(self.follow(aim, &node, failure, end, operation)).await
             }
             outcome => outcome,
         }
@@ -95,20 +102,31 @@ impl ClusterStore {
         loop {
             let node = self.owner(aim.slot, left(), Patience::Waits).await?;
             let outcome = tokio::select! {
-                outcome = operation(node.store.clone()) => outcome,
+                outcome = self.within(left(), &node, operation(node.store.clone())) => outcome,
                 () = self.loses(&node, aim.slot) => continue,
             };
             let Err(failure) = outcome else { return outcome };
-            let node = &node;
-            let followed = self.follow(aim, node, failure, &operation);
-            match tokio::time::timeout(left(), followed).await {
-                Ok(Err(failure)) if failure.redirect.is_some() && left() > PAUSE => {
+            match self.follow(aim, &node, failure, end, &operation).await {
+                Err(failure) if failure.redirect.is_some() && left() > PAUSE => {
                     tokio::time::sleep(PAUSE).await;
                 }
-                Ok(outcome) => return outcome,
-                Err(_) => return Err(node.store.no_answer(deadline)),
+                outcome => return outcome,
             }
         }
+    }
+
+    /// The operation, of which nothing is waited for that comes later.
+    async fn within<T>(
+        &self,
+        left: Duration,
+        node: &Node,
+        operation: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::time::timeout(left, operation).await.unwrap_or_else(|_| {
+            // Its own deadline, which would have told, was still to come.
+            node.store.overdue();
+            Err(node.store.no_answer(left))
+        })
     }
 
     /// Goes where `failure` says that the operation is carried out.
@@ -117,6 +135,7 @@ impl ClusterStore {
         aim: Aim,
         node: &Arc<Node>,
         mut failure: Failure,
+        end: Instant,
         operation: impl Fn(RedisStore) -> F,
     ) -> Result<T, Failure> {
         let mut node = Arc::clone(node);
@@ -125,7 +144,11 @@ impl ClusterStore {
                 self.notice(&failure);
                 return Err(failure);
             };
-            match operation(way.store()).await {
+            if let Some(refusal) = way.node.store.refusal() {
+                return Err(refusal);
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            match self.within(left, &way.node, operation(way.store())).await {
                 Err(next) => failure = next,
                 outcome => return outcome,
             }
@@ -136,19 +159,20 @@ impl ClusterStore {
 
     /// Where a failure leads, if it leads anywhere; what it tells of the slot is remembered.
     pub(super) fn redirected(&self, aim: Aim, from: &Node, failure: &Failure) -> Option<Way> {
-        match failure.redirect.as_deref()? {
+        let way = match failure.redirect.as_deref()? {
             Redirect::Moved(to) => {
-                self.inner.news.notify_one();
-                self.learn(from, to, Some(aim.slot)).map(|node| Way { node, asking: false })
+                let node = self.learn(from, to, Some(aim.slot))?;
+                Way { node, asking: false }
             }
-            Redirect::Ask(_) if aim.parted => None,
-            Redirect::Ask(to) => self.learn(from, to, None).map(|node| Way { node, asking: true }),
-            Redirect::Again => None,
-        }
+            Redirect::Ask(to) => Way { node: self.learn(from, to, None)?, asking: true },
+            Redirect::Again | Redirect::Nobody => return None,
+        };
+        // What may have been carried out in part is not begun anew.
+        (!aim.parted).then_some(way)
     }
 
     /// A server that another one named, which may have the slot.
-    fn learn(&self, from: &Node, to: &Address, slot: Option<u16>) -> Option<Arc<Node>> {
+    pub(super) fn learn(&self, from: &Node, to: &Address, slot: Option<u16>) -> Option<Arc<Node>> {
         let host = to.host.clone().unwrap_or_else(|| from.place.0.clone());
         let place = (host, to.port);
         let _changing = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,14 +188,24 @@ impl ClusterStore {
 
     /// The map is this from here on; for who holds the right to change it.
     pub(super) fn becomes(&self, map: Map) {
-        self.inner.map.store(Arc::new(map));
+        let before = self.inner.map.swap(Arc::new(map));
+        if let Some(gathering) = self.inner.gathering.get()
+            && !self.inner.map.load().owns_as(&before)
+        {
+            gathering.all_changed();
+        }
         self.inner.known.send_replace(Known::Map);
     }
 
     /// A failure after which the slots may be elsewhere.
     pub(super) fn notice(&self, failure: &Failure) {
-        let suspect = failure.redirect.is_some()
-            || matches!(failure.fault, Fault::Unavailable | Fault::Timeout | Fault::ReadOnly);
+        let suspect = match failure.redirect.as_deref() {
+            Some(Redirect::Moved(_) | Redirect::Nobody) => true,
+            Some(Redirect::Ask(_) | Redirect::Again) => false,
+            None => {
+                matches!(failure.fault, Fault::Unavailable | Fault::Timeout | Fault::ReadOnly)
+            }
+        };
         if suspect {
             self.inner.news.notify_one();
         }
@@ -211,11 +245,14 @@ impl ClusterStore {
                 let message = format!("no server of the {} within {deadline:?}", self.server());
                 Failure::new(Fault::Unavailable, message)
             }
-            Known::Starting | Known::Map => {
-                let message = format!("no server of the {} has the slot {slot}", self.server());
-                Failure::new(Fault::Unavailable, message)
-            }
+            Known::Starting | Known::Map => self.unowned(slot),
         })
+    }
+
+    pub(super) fn unowned(&self, slot: u16) -> Failure {
+        let message = format!("no server of the {} has the slot {slot}", self.server());
+        let redirect = Some(Box::new(Redirect::Nobody));
+        Failure { redirect, ..Failure::new(Fault::Unavailable, message) }
     }
 
     /// Until another primary has the slot. Meanwhile the map is looked after: who waits for an answer

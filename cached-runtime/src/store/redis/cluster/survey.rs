@@ -1,6 +1,7 @@
 //! Finding out which primary has which slot: one task on the I/O thread, whenever somebody met what
 //! does not fit the map, and for as long as a primary cannot be asked.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,6 @@ use super::map::{Map, Node, Place};
 use super::topology::Topology;
 use super::{ClusterStore, Inner, Known};
 use crate::fault::Fault;
-use crate::policy::backoff;
 use crate::store::Failure;
 
 /// So many servers are asked at a time: one alone may be cut off from the others.
@@ -25,43 +25,40 @@ const ASKED: usize = 5;
 /// What takes longer is not waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Keeps the map; ends with the store.
+/// Keeps the map; ends with the store. The less its surveys find, the longer it waits before the next:
+/// whoever goes where a server sends needs none.
 pub(super) async fn keep(store: Weak<Inner>, news: Arc<Notify>) {
-    let mut attempt = 0;
+    let mut in_vain = 0;
     loop {
         let Some(inner) = store.upgrade() else { return };
         let store_now = ClusterStore { inner };
-        let settled = store_now.survey().await.is_ok() && store_now.is_settled();
+        let surveyed = store_now.survey().await;
+        let settled = surveyed.is_ok() && store_now.is_settled();
         drop(store_now);
+        in_vain = if matches!(surveyed, Ok(true)) { 0 } else { in_vain + 1 };
+        let pause = FIRST_PAUSE.saturating_mul(1 << in_vain.min(5)).min(LONGEST_PAUSE) / 2;
+        let next = tokio::time::Instant::now() + pause;
         if settled {
-            attempt = 0;
             news.notified().await;
-            // Whoever else meets the same is served by the same answer.
-            tokio::time::sleep(FIRST_PAUSE / 2).await;
         } else {
-            let pause = backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64());
-            attempt = attempt.saturating_add(1);
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = news.notified() => tokio::time::sleep(pause.min(FIRST_PAUSE)).await,
-            }
+            // Others than those who ask may have news as well: that a server is back.
+            let _ = tokio::time::timeout(pause, news.notified()).await;
         }
+        tokio::time::sleep_until(next).await;
     }
 }
 
 impl ClusterStore {
-    /// Asks several servers for the map, and takes the newest.
-    pub(super) async fn survey(&self) -> Result<(), Failure> {
+    /// Asks several servers for the map, and takes the newest; says whether it is another.
+    pub(super) async fn survey(&self) -> Result<bool, Failure> {
+        let _alone = self.inner.surveying.lock().await;
         let (answers, failure) = self.ask_some().await;
-        let newest = answers.into_iter().max_by_key(|(_, topology)| topology.state.epoch);
-        match newest {
-            Some((asked, topology)) => {
-                self.take(&asked, &topology);
-                Ok(())
-            }
+        let newest = answers.into_iter().max_by_key(|(_, topology)| topology.rank());
+        match newest.filter(|(_, topology)| topology.covered() > 0) {
+            Some((asked, topology)) => Ok(self.take(&asked, &topology)),
             None => {
                 let failure = failure.unwrap_or_else(|| {
-                    Failure::new(Fault::Unavailable, "no server of the cluster answers")
+                    Failure::new(Fault::Unavailable, "no server of the cluster has any slots")
                 });
                 self.nobody(&failure);
                 Err(failure)
@@ -91,21 +88,27 @@ impl ClusterStore {
         (answers, failure)
     }
 
-    fn take(&self, asked: &Place, topology: &Topology) {
+    fn take(&self, asked: &Place, topology: &Topology) -> bool {
         let _changing = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.inner.map.load_full();
         let map = Map::of(topology, asked, &known, |place| self.inner.node(place));
         if map.is_as(&known) && matches!(*self.inner.known.borrow(), Known::Map) {
-            return;
+            return false;
         }
-        let gone = known.nodes().iter().filter(|node| map.find(&node.place).is_none());
-        for member in gone.filter_map(|node| node.member.get()) {
-            member.leaves();
+        let gone: Vec<_> =
+            known.nodes().iter().filter(|node| map.find(&node.place).is_none()).collect();
+        for node in gone {
+            let opened = node.store.condition().circuit_opened;
+            self.inner.opened_before.fetch_add(opened, Ordering::Relaxed);
+            if let Some(member) = node.member.get() {
+                member.leaves();
+            }
         }
         if !map.owns_as(&known) {
             tracing::debug!(epoch = map.epoch, nodes = map.nodes().len(), "the cluster's slots");
         }
         self.becomes(map);
+        true
     }
 
     fn nobody(&self, failure: &Failure) {

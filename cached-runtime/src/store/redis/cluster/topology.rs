@@ -16,7 +16,8 @@ pub(super) struct Topology {
 pub(in crate::store::redis) struct State {
     /// It would serve the slots that it has.
     pub(in crate::store::redis) ok: bool,
-    /// Goes up with each failover, and with each slot that gets another owner.
+    /// Goes up with each failover, and with most changes of who has a slot: not where the new owner's
+    /// own is the highest already.
     pub(in crate::store::redis) epoch: u64,
 }
 
@@ -29,6 +30,19 @@ pub(super) struct Range {
 }
 
 impl Topology {
+    /// How well it is known: of two that are asked at a time, one may be cut off.
+    pub(super) fn rank(&self) -> (u64, bool, usize) {
+        (self.state.epoch, self.state.ok, self.covered())
+    }
+
+    /// How many slots have a primary.
+    pub(super) fn covered(&self) -> usize {
+        self.ranges
+            .iter()
+            .map(|range| usize::from(range.last.saturating_sub(range.first)) + 1)
+            .sum()
+    }
+
     /// From the answers to `CLUSTER INFO` and `CLUSTER SLOTS`.
     pub(super) fn read(info: &Value, slots: &Value) -> Option<Self> {
         let Value::Array(slots) = slots else { return None };
@@ -50,11 +64,65 @@ impl State {
     }
 }
 
-/// Whether a slot of the server that was asked is on its way to or from another, by its answer to
-/// `CLUSTER NODES`: its own line has such slots in brackets.
-pub(in crate::store::redis) fn is_moving(nodes: &Value) -> bool {
-    let Some(text) = text(nodes) else { return true };
-    text.lines().any(|line| line.contains("myself") && line.contains('['))
+/// What a server says of itself, by its answer to `CLUSTER NODES`.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::store::redis) struct Standing {
+    pub(in crate::store::redis) is_primary: bool,
+    /// The slots that it has, as it writes them.
+    pub(in crate::store::redis) slots: Vec<String>,
+    /// How many they are.
+    pub(in crate::store::redis) count: usize,
+    /// Some are on their way to or from another server: it writes them in brackets.
+    pub(in crate::store::redis) moving: bool,
+    /// Primaries without slots, of which one may be getting its first.
+    pub(in crate::store::redis) spare: Vec<Address>,
+}
+
+impl Standing {
+    pub(in crate::store::redis) fn read(nodes: &Value) -> Option<Self> {
+        let mut standing = None;
+        let mut spare = Vec::new();
+        for line in text(nodes)?.lines() {
+            let mut fields = line.split_ascii_whitespace();
+            let (Some(_id), Some(address), Some(flags)) =
+                (fields.next(), fields.next(), fields.next())
+            else {
+                continue;
+            };
+            let has = |flag: &str| flags.split(',').any(|it| it == flag);
+            // Its primary, ping, pong, epoch, link.
+            let slots: Vec<_> = fields.skip(5).collect();
+            if has("myself") {
+                standing = Some(Self::of(has("master"), &slots));
+            } else if has("master") && slots.is_empty() && !(has("fail") || has("noaddr")) {
+                spare.extend(address_of(address));
+            }
+        }
+        Some(Self { spare, ..standing? })
+    }
+
+    fn of(is_primary: bool, slots: &[&str]) -> Self {
+        let (moving, slots): (Vec<&str>, Vec<&str>) =
+            slots.iter().partition(|slot| slot.starts_with('['));
+        let count = slots.iter().map(|slots| {
+            let (first, last) = slots.split_once('-').unwrap_or((slots, slots));
+            let number = |text: &str| text.parse::<usize>().ok();
+            number(first)
+                .zip(number(last))
+                .map_or(0, |(first, last)| last.saturating_sub(first) + 1)
+        });
+        let (count, moving) = (count.sum(), !moving.is_empty());
+        let slots = slots.into_iter().map(str::to_owned).collect();
+        Self { is_primary, slots, count, moving, spare: Vec::new() }
+    }
+}
+
+/// `host:port@busport[,hostname]`
+fn address_of(field: &str) -> Option<Address> {
+    let (address, _) = field.split_once('@')?;
+    let (host, port) = address.rsplit_once(':')?;
+    let host = (!host.is_empty()).then(|| host.to_owned());
+    Some(Address { host, port: port.parse().ok().filter(|port| *port != 0)? })
 }
 
 fn range(value: &Value) -> Option<Range> {
@@ -130,14 +198,25 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_under_way_is_in_brackets() {
+    fn a_server_says_where_it_stands() {
         let line =
-            |slots: &str| format!("a1 127.0.0.1:1@2 myself,master - 0 0 2 connected {slots}");
-        let other = "b2 127.0.0.1:3@4 master - 0 0 1 connected 8192-16383\n";
-        assert!(!is_moving(&bulk(&format!("{other}{}\n", line("0-8191")))));
-        assert!(is_moving(&bulk(&format!("{other}{}\n", line("0-8191 [7->-b2]")))));
-        assert!(is_moving(&bulk(&format!("{}\n{other}", line("0-8191 [9000-<-b2]")))));
-        // What cannot be read may be anything.
-        assert!(is_moving(&Value::Nil));
+            |slots: &str| format!("a1 127.0.0.1:1@2 myself,master - 0 0 2 connected {slots}\n");
+        let others = "b2 127.0.0.1:3@4,b.local master - 0 0 1 connected 8192-16383\n\
+                      c3 10.0.0.9:5@6 slave b2 0 0 1 connected\n\
+                      d4 10.0.0.9:7@8 master - 0 0 0 connected\n\
+                      e5 10.0.0.9:9@10 master,fail - 0 0 0 disconnected\n";
+        let of = |slots: &str| Standing::read(&bulk(&format!("{others}{}", line(slots)))).unwrap();
+        let spare = vec![Address { host: Some("10.0.0.9".to_owned()), port: 7 }];
+        let slots = vec!["0-8190".to_owned(), "8191".to_owned()];
+        let still = Standing { is_primary: true, slots, count: 8192, moving: false, spare };
+        assert_eq!(of("0-8190 8191"), still);
+        for under_way in ["[7->-b2]", "[9000-<-b2]"] {
+            let standing = of(&format!("0-8190 8191 {under_way}"));
+            assert_eq!(standing, Standing { moving: true, ..of("0-8190 8191") });
+        }
+        let none = of("");
+        assert!(none.is_primary && none.slots.is_empty() && none.count == 0 && !none.moving);
+        assert_eq!(Standing::read(&bulk(others)), None, "none of these is itself");
+        assert_eq!(Standing::read(&Value::Nil), None);
     }
 }
