@@ -65,7 +65,15 @@ impl RedisCluster {
     pub fn start_with(primaries: usize, replicas_per_primary: usize, args: &[&str]) -> Self {
         let count = primaries * (1 + replicas_per_primary);
         let nodes = (0..count).map(|_| node(args)).collect();
-        Self::join(nodes, Vec::new(), primaries)
+        Self::join(nodes, Vec::new(), primaries, 0)
+    }
+
+    /// [`start`](Self::start), without replicas, and with one more primary, the
+    /// last node, that has no slots yet.
+    #[must_use]
+    pub fn start_with_spare(primaries: usize) -> Self {
+        let nodes = (0..=primaries).map(|_| node(&[])).collect();
+        Self::join(nodes, Vec::new(), primaries, 1)
     }
 
     /// Starts a cluster of primaries each of which tells clients the port of a
@@ -84,10 +92,10 @@ impl RedisCluster {
             nodes.push(node);
             proxies.push(proxy);
         }
-        Self::join(nodes, proxies, primaries)
+        Self::join(nodes, proxies, primaries, 0)
     }
 
-    fn join(nodes: Vec<RedisServer>, proxies: Vec<Proxy>, primaries: usize) -> Self {
+    fn join(nodes: Vec<RedisServer>, proxies: Vec<Proxy>, primaries: usize, spare: usize) -> Self {
         let ids = nodes.iter().map(|node| ask_text(node, "myid", &[])).collect();
         let cluster = Self { nodes, ids, proxies };
         let nodes = &cluster.nodes;
@@ -106,7 +114,7 @@ impl RedisCluster {
             let (first, next) = (SLOTS * at / primaries, SLOTS * (at + 1) / primaries);
             ask_text(node, "addslotsrange", &[&first.to_string(), &(next - 1).to_string()]);
         }
-        for (at, replica) in nodes.iter().enumerate().skip(primaries) {
+        for (at, replica) in nodes.iter().enumerate().skip(primaries + spare) {
             let primary = &cluster.ids[at % primaries];
             let known = || ask(replica, "replicate", &[primary]).ok();
             assert!(poll(PATIENCE, known).is_some(), "node {at} has not met its primary");

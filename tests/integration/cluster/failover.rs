@@ -6,7 +6,7 @@ use cached_runtime::{Cache, HealthState, Source, scope};
 use cached_tests::{RedisCluster, eventually};
 
 use super::super::patient::LONG;
-use super::{Database, cache, hits, near, one_at_each, row, turns_new};
+use super::{Database, cache, hits, name_with_stripe, near, one_at_each, row, turns_new};
 
 #[tokio::test]
 async fn calls_follow_a_failover_and_miss_nothing() {
@@ -88,12 +88,46 @@ async fn a_primary_that_is_halted_is_left_for_its_successor() {
     .await;
 }
 
+/// The link to it is tried again and again, and nothing that others have is forgotten for that.
+#[tokio::test]
+async fn what_others_have_stays_in_memory_while_one_primary_is_away() {
+    let (cluster, db) = (RedisCluster::start(3, 0), Database::default());
+    let cache = Cache::builder().url(cluster.url()).build().await.unwrap();
+    scope(cache.clone(), async {
+        for id in 0..24 {
+            super::local::warm(&db, id).await;
+        }
+        let gone = cluster.owner_of(cluster.slot_of(&name_with_stripe(&cluster, "cluster.near:0")));
+        let elsewhere = |id: &u64| {
+            let name = name_with_stripe(&cluster, &format!("cluster.near:{id}"));
+            cluster.owner_of(cluster.slot_of(&name)) != gone
+        };
+        let kept: Vec<u64> = (0..24).filter(elsewhere).collect();
+        assert!(!kept.is_empty() && kept.len() < 24);
+        cluster.nodes()[gone].kill();
+        for id in &kept {
+            super::local::warm(&db, *id).await;
+        }
+        let (before, calls) = (cache.stats().total, 200);
+        for _ in 0..calls {
+            for id in &kept {
+                near(&db, *id).await;
+            }
+            // Over several attempts to reach it.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let asked = cache.stats().total.hits_remote - before.hits_remote;
+        assert!(asked <= 2 * kept.len() as u64, "{asked} lookups of {}", kept.len());
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_is_in_memory_does_not_outlive_its_primary() {
     let (cluster, db) = (RedisCluster::start(3, 1), Database::default());
     let (ours, other) = (cache(&cluster).await, cache(&cluster).await);
     scope(ours.clone(), super::local::warm(&db, 1)).await;
-    let slot = cluster.slot_of(&super::name_with_stripe(&cluster, "cluster.near:1"));
+    let slot = cluster.slot_of(&name_with_stripe(&cluster, "cluster.near:1"));
     let primary = cluster.owner_of(slot);
     for halted in [false, true] {
         let primary = if halted {

@@ -98,6 +98,34 @@ async fn an_entry_parted_from_its_tag_is_never_served_when_it_is_not_valid() {
     .await;
 }
 
+/// It has no slot, and so no place among those that have, until all of its first has come.
+#[tokio::test]
+async fn a_sweep_reaches_a_primary_that_gets_its_first_slot() {
+    let (cluster, db) = (RedisCluster::start_with_spare(3), Database::default());
+    let cache = cache(&cluster).await;
+    scope(cache.clone(), async {
+        for clear in [false, true] {
+            row(&db, 1).await;
+            let (slot, name) = (cluster.slot_of(&name_of_row(1)), name_of_row(1));
+            if !clear {
+                cluster.begin_migration(slot, 3);
+            }
+            cluster.move_key(&name, 3);
+            assert_eq!(cluster.nodes()[3].keys(), std::slice::from_ref(&name));
+            let new = db.write();
+            let removed = if clear {
+                cache.clear().await
+            } else {
+                cache.invalidate_pattern("*cluster.row:1").await
+            };
+            assert_eq!(removed.unwrap(), 1, "clear: {clear}");
+            assert_eq!(row(&db, 1).await, new, "clear: {clear}");
+            row::invalidate(1).await.unwrap();
+        }
+    })
+    .await;
+}
+
 /// A body that runs while its entry's slot gets another owner stores there, and is fenced there.
 #[tokio::test]
 async fn a_fill_is_fenced_across_a_migration() {
