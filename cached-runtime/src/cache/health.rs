@@ -39,7 +39,8 @@ pub enum LocalHealth {
     /// It serves: whatever changes in the store is heard of within the coherence bound.
     Coherent,
     /// It does not serve, for this reason: the link that tells of changes is down, or was silent for
-    /// longer than the coherence bound. It is made anew in the background.
+    /// longer than the coherence bound. It is made anew in the background. In a cluster this is the
+    /// word of one primary at least, and what the others have is served all the same.
     Incoherent(Fault),
     /// It does not serve: the server does not allow what the link needs, or is too old.
     Off(Fault),

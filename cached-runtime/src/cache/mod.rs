@@ -181,7 +181,7 @@ impl Cache {
     }
 
     /// Removes all entries that carry `tag`: those of functions with `tags = […]` in their
-    /// attribute. One command, however many entries there are.
+    /// attribute. One command, in a cluster 16, however many entries there are.
     ///
     /// After `Ok` no process serves a value that carries the tag and whose load began before this
     /// call.
@@ -192,7 +192,8 @@ impl Cache {
         self.invalidate_tags([tag]).await
     }
 
-    /// As [`invalidate_tag`](Self::invalidate_tag), for several tags in one command.
+    /// As [`invalidate_tag`](Self::invalidate_tag), for several tags in one command, in a cluster
+    /// in 16 for each.
     ///
     /// # Errors
     /// As there.

@@ -83,8 +83,8 @@ impl ClusterStore {
         };
         match outcome {
             Err(failure) => {
-                let end = began + deadline;
-                Box::pin(self.follow(aim, &node, failure, end, operation)).await
+                let (end, patience) = (began + deadline, Patience::None);
+                Box::pin(self.follow(aim, &node, failure, (end, patience), operation)).await
             }
             outcome => outcome,
         }
@@ -106,7 +106,8 @@ impl ClusterStore {
                 () = self.loses(&node, aim.slot) => continue,
             };
             let Err(failure) = outcome else { return outcome };
-            match self.follow(aim, &node, failure, end, &operation).await {
+            let patience = (end, Patience::Waits);
+            match self.follow(aim, &node, failure, patience, &operation).await {
                 Err(failure) if failure.redirect.is_some() && left() > PAUSE => {
                     tokio::time::sleep(PAUSE).await;
                 }
@@ -135,7 +136,7 @@ impl ClusterStore {
         aim: Aim,
         node: &Arc<Node>,
         mut failure: Failure,
-        end: Instant,
+        (end, patience): (Instant, Patience),
         operation: impl Fn(RedisStore) -> F,
     ) -> Result<T, Failure> {
         let mut node = Arc::clone(node);
@@ -144,7 +145,7 @@ impl ClusterStore {
                 self.notice(&failure);
                 return Err(failure);
             };
-            if let Some(refusal) = way.node.store.refusal() {
+            if let (Patience::None, Some(refusal)) = (patience, way.node.store.refusal()) {
                 return Err(refusal);
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -178,9 +179,10 @@ impl ClusterStore {
         let _changing = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let map = self.inner.map.load();
         let known = map.find(&place);
-        let news = known.is_none() || slot.is_some();
+        let is_new = known.is_none();
         let node = known.or_else(|| self.inner.node(&place))?;
-        if news {
+        let owner = slot.and_then(|slot| map.owner(slot));
+        if is_new || slot.is_some() && owner.is_none_or(|owner| !Arc::ptr_eq(owner, &node)) {
             self.becomes(map.with(Arc::clone(&node), slot));
         }
         Some(node)
