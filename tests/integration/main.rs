@@ -5,6 +5,7 @@ mod batch;
 mod breaker;
 mod cluster;
 mod connection;
+mod database;
 mod examples;
 mod failure;
 mod fencing;

@@ -22,7 +22,7 @@ async fn an_entry_goes_with_its_slot() {
         assert_eq!(row::fetch(&db, 1).await.source, Source::Store, "where it is now");
         cluster.reset_stats();
         hits(&db, 1).await;
-        assert_eq!(db.reads(), 1);
+        assert_eq!(db.new_reads(), 1);
         assert_eq!(cluster.command_calls().get("set"), Some(&1), "nobody is asked in vain");
         let new = db.write();
         row::invalidate(1).await.unwrap();
@@ -91,9 +91,9 @@ async fn an_entry_parted_from_its_tag_is_never_served_when_it_is_not_valid() {
         let new = db.write();
         cache.invalidate_tag("rows").await.unwrap();
         assert_eq!(tagged(&db, 1).await, new);
-        db.reads();
+        db.new_reads();
         assert_eq!(tagged(&db, 1).await, new);
-        assert_eq!(db.reads(), 0, "all is well again");
+        assert_eq!(db.new_reads(), 0, "all is well again");
     })
     .await;
 }

@@ -1,41 +1,17 @@
 //! The store on a Redis Cluster: the same promises, wherever a key stands, and while it moves.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cached_runtime::{Cache, Source, cache_result};
 use cached_tests::{RedisCluster, eventually};
 
+use super::database::Database;
 use super::patient::{self, LONG};
 
 mod failover;
 mod local;
 mod migration;
 mod routing;
-
-/// A row that can be changed, and is counted when it is read.
-#[derive(Default)]
-struct Database {
-    row: AtomicU64,
-    reads: AtomicU64,
-}
-
-impl Database {
-    fn read(&self) -> u64 {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.row.load(Ordering::SeqCst)
-    }
-
-    /// Gives the row its next value.
-    fn write(&self) -> u64 {
-        self.row.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    /// Since it was last asked.
-    fn reads(&self) -> u64 {
-        self.reads.swap(0, Ordering::SeqCst)
-    }
-}
 
 #[cache_result(ttl = 60, skip(db))]
 async fn row(db: &Database, id: u64) -> u64 {

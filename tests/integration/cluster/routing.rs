@@ -64,18 +64,18 @@ async fn a_tag_is_one_deletion_a_stripe_however_many_entries_it_has() {
         for id in 0..100 {
             tagged(&db, id).await;
         }
-        assert_eq!(db.reads(), 100);
+        assert_eq!(db.new_reads(), 100);
         for id in 0..100 {
             tagged(&db, id).await;
         }
-        assert_eq!(db.reads(), 0);
+        assert_eq!(db.new_reads(), 0);
         let removed = cost(&cluster, cache.invalidate_tag("rows")).await;
         assert_eq!(removed, commands(&[("del", 16)]));
         let new = db.write();
         for id in 0..100 {
             assert_eq!(tagged(&db, id).await, new);
         }
-        assert_eq!(db.reads(), 100);
+        assert_eq!(db.new_reads(), 100);
     })
     .await;
     let at_each: Vec<_> = cluster.nodes().iter().map(|node| node.keys().len()).collect();
@@ -102,7 +102,7 @@ async fn callers_of_several_caches_load_once() {
         for call in calls.collect::<Vec<_>>() {
             assert_eq!(call.await.unwrap(), 0);
         }
-        assert_eq!(db.reads(), 1, "two caches, forty callers, one load");
+        assert_eq!(db.new_reads(), 1, "two caches, forty callers, one load");
     }
 }
 
@@ -118,11 +118,11 @@ async fn patterns_reach_every_primary() {
         assert_eq!(cache.invalidate_pattern("*cluster.row:*").await.unwrap(), 60);
         assert_eq!(cache.invalidate_pattern("*cluster.tagged:1?").await.unwrap(), 10);
         assert_eq!(tagged::invalidate_all().await.unwrap(), 50);
-        db.reads();
+        db.new_reads();
         for id in 0..60 {
             row(&db, id).await;
         }
-        assert_eq!(db.reads(), 60);
+        assert_eq!(db.new_reads(), 60);
         assert_eq!(cache.clear().await.unwrap(), 60);
     })
     .await;
@@ -154,7 +154,7 @@ async fn without_any_server_each_call_runs_its_body_and_the_log_says_why() {
         }
     })
     .await;
-    assert_eq!(db.reads(), 3);
+    assert_eq!(db.new_reads(), 3);
     assert_eq!(cache.stats().total.bypasses, 3);
     assert_eq!(cache.health().state, HealthState::Bypass);
     assert!(logs.contains(Level::WARN, "no server of the cluster tells"), "{:?}", logs.lines());

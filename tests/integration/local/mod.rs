@@ -1,12 +1,12 @@
 //! `local`: values in the process's own memory, and that nothing is served from there that another
 //! process has invalidated, for longer than the coherence bound.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cached_runtime::{Cache, LocalHealth, Source, cache_result};
 use cached_tests::eventually;
 
+use super::database::Database;
 use super::patient::LONG;
 
 mod coherence;
@@ -18,29 +18,6 @@ mod stopped;
 
 /// The bound of caches that say nothing else.
 const BOUND: Duration = Duration::from_secs(1);
-
-/// A row that can be changed, and is counted when it is read.
-#[derive(Default)]
-struct Database {
-    row: AtomicU64,
-    reads: AtomicU64,
-}
-
-impl Database {
-    fn read(&self) -> u64 {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.row.load(Ordering::SeqCst)
-    }
-
-    /// Gives the row its next value.
-    fn write(&self) -> u64 {
-        self.row.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    fn reads(&self) -> u64 {
-        self.reads.load(Ordering::SeqCst)
-    }
-}
 
 #[cache_result(ttl = 60, local, skip(db), tags = ["rows", "row:{id}"])]
 async fn row(db: &Database, id: u64) -> u64 {

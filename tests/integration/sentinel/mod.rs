@@ -1,39 +1,15 @@
 //! The store on a primary that sentinels watch over: found wherever they say that it is, and found
 //! again when another takes its place.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use cached_runtime::{Cache, HealthState, Source, cache_result, scope};
 use cached_tests::{Watched, eventually};
 
+use super::database::Database;
 use super::patient::{self, LONG};
 
 mod failover;
 mod local;
 mod lookup;
-
-/// A row that can be changed, and is counted when it is read.
-#[derive(Default)]
-struct Database {
-    row: AtomicU64,
-    reads: AtomicU64,
-}
-
-impl Database {
-    fn read(&self) -> u64 {
-        self.reads.fetch_add(1, Ordering::SeqCst);
-        self.row.load(Ordering::SeqCst)
-    }
-
-    /// Gives the row its next value.
-    fn write(&self) -> u64 {
-        self.row.fetch_add(1, Ordering::SeqCst) + 1
-    }
-
-    fn reads(&self) -> u64 {
-        self.reads.load(Ordering::SeqCst)
-    }
-}
 
 #[cache_result(ttl = 600, skip(db))]
 async fn row(db: &Database, id: u64) -> u64 {

@@ -137,7 +137,12 @@ impl ClusterStore {
         let mut spare: Vec<Arc<Node>> = Vec::new();
         for _ in 0..WALKS {
             self.survey().await?;
-            let mut nodes = self.inner.map.load().primaries();
+            let map = self.inner.map.load_full();
+            if !map.is_whole() {
+                let message = "some of the cluster's slots have no server";
+                return Err(Failure::new(Fault::Unavailable, message));
+            }
+            let mut nodes = map.primaries();
             spare.retain(|node| nodes.iter().all(|it| !Arc::ptr_eq(it, node)));
             nodes.extend(spare.iter().map(Arc::clone));
             let walks = nodes.iter().map(|node| {
@@ -162,6 +167,10 @@ impl ClusterStore {
             whole = if still && slots == usize::from(SLOTS) { whole + 1 } else { 0 };
             if whole > usize::from(moving) {
                 return Ok(removed);
+            }
+            if whole == 0 {
+                // Word of who has what is still going round.
+                tokio::time::sleep(PAUSE).await;
             }
         }
         Err(Failure::new(Fault::Unavailable, "the cluster's slots do not come to rest"))
