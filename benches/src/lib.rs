@@ -12,6 +12,13 @@ pub mod user;
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
+/// How many bytes this process has allocated and not given back, whatever its allocator holds.
+#[must_use]
+pub fn live_bytes() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated.saturating_sub(stats.bytes_deallocated)
+}
+
 /// What one stretch of calls cost.
 #[derive(Debug, Clone, Default)]
 pub struct Sample {
