@@ -3,7 +3,6 @@
 //! the store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Cache;
 use super::queue::Item;
@@ -35,15 +34,10 @@ impl Cache {
         }
         match self.store() {
             Store::Memory(_) => Some(Arc::new(Local::alone(capacity, config.clock.clone()))),
-            Store::Redis(store) => {
-                Some(watched(capacity, config.coherence_bound, |local, bound| {
-                    store.watch(local, bound);
-                }))
-            }
-            Store::Cluster(store) => {
-                Some(watched(capacity, config.coherence_bound, |local, bound| {
-                    store.watch(local, bound);
-                }))
+            store @ (Store::Redis(_) | Store::Cluster(_)) => {
+                let local = Arc::new(Local::watched(capacity, config.coherence_bound));
+                store.watch(Arc::clone(&local) as Arc<dyn Watched>, config.coherence_bound);
+                Some(local)
             }
             Store::Off(_) => None,
         }
@@ -84,16 +78,6 @@ impl Cache {
             }
         }
     }
-}
-
-fn watched(
-    capacity: usize,
-    bound: Duration,
-    watch: impl FnOnce(Arc<dyn Watched>, Duration),
-) -> Arc<Local> {
-    let local = Arc::new(Local::watched(capacity, bound));
-    watch(Arc::clone(&local) as Arc<dyn Watched>, bound);
-    local
 }
 
 /// A write under way, of which the local tier hears at its beginning and at its end.

@@ -396,6 +396,16 @@ impl Store {
         }
     }
 
+    /// Tells `watched` of all changes from now on, and that it did so at least four times in `bound`.
+    /// Nobody else changes what is in this process's memory.
+    pub(crate) fn watch(&self, watched: Arc<dyn Watched>, bound: Duration) {
+        match self {
+            Self::Redis(store) => store.watch(watched, bound),
+            Self::Cluster(store) => store.watch(watched, bound),
+            Self::Memory(_) | Self::Off(_) => {}
+        }
+    }
+
     /// Whether changes are told to whoever watches.
     pub(crate) fn watching(&self) -> Watch {
         match self {
