@@ -6,7 +6,7 @@ use std::path::Path;
 use std::{env, fs};
 
 const MACHINE: &str = "../../cached-runtime/src/flight";
-const FILES: [&str; 4] = ["flights", "follower", "leader", "nesting"];
+const FILES: [&str; 5] = ["flights", "follower", "leader", "liveness", "nesting"];
 
 /// A mistake: in this file, this text becomes that one.
 struct Mistake {
@@ -16,18 +16,18 @@ struct Mistake {
     wrong: &'static str,
 }
 
-const MISTAKES: [Mistake; 8] = [
+const MISTAKES: [Mistake; 11] = [
     Mistake {
         name: "ignores_close",
         file: "flights",
-        right: "flight.joined_until = self.arrivals;",
-        wrong: "let _ = flight;",
+        right: "flight.joined_until = arrivals;",
+        wrong: "let _ = (flight, arrivals);",
     },
     Mistake {
         name: "takes_late_for_early",
         file: "flights",
-        right: "flight.early_until = self.arrivals;",
-        wrong: "flight.early_until = OPEN;",
+        right: "flight.early_until = arrivals;",
+        wrong: "flight.early_until = arrivals.max(OPEN);",
     },
     Mistake {
         name: "forgets_the_next_round",
@@ -59,6 +59,24 @@ const MISTAKES: [Mistake; 8] = [
         right: "        let (leader, baton) = undelivered;\n        drop(leader.pass(baton));",
         wrong: "        let (leader, baton) = undelivered;\n        std::mem::forget(baton);\n        \
                 drop(leader.pass(None));",
+    },
+    Mistake {
+        name: "takes_anothers_flight_for_its_own",
+        file: "flights",
+        right: "Some(flight) if flight.serial == serial => Some(flight),",
+        wrong: "Some(flight) => Some(flight),",
+    },
+    Mistake {
+        name: "forgets_followers_of_the_stalled",
+        file: "flights",
+        right: "drop(voice.send(Told::Again));",
+        wrong: "std::mem::forget(voice);",
+    },
+    Mistake {
+        name: "does_not_watch_whom_it_promotes",
+        file: "flights",
+        right: "liveness.note_wake();",
+        wrong: "let _ = liveness;",
     },
     Mistake {
         name: "looks_before_it_notes",

@@ -66,6 +66,16 @@ fn anything() {
 }
 
 #[test]
+fn a_leader_that_is_set_aside() {
+    sample(scenarios::a_leader_that_is_set_aside);
+}
+
+#[test]
+fn a_follower_that_is_set_aside() {
+    sample(scenarios::a_follower_that_is_set_aside);
+}
+
+#[test]
 fn a_ring_of_bodies_that_want_each_other() {
     sample(scenarios::a_ring_of_any);
 }
@@ -87,6 +97,7 @@ exhausted! {
     release_against_departure
     hand_over_against_the_last_departure
     release_against_the_last_departure
+    late_end_against_the_next
     two_bodies_that_want_each_other
 }
 
@@ -111,6 +122,9 @@ mod finds {
         gives_the_lead_to_the_departed anything "deadlock"
         takes_the_lead_away anything "left: flights"
         loses_the_baton anything "left: batons"
+        takes_anothers_flight_for_its_own late_end_against_the_next "late"
+        does_not_watch_whom_it_promotes a_follower_that_is_set_aside "max_steps"
+        forgets_followers_of_the_stalled a_leader_that_is_set_aside "deadlock"
         looks_before_it_notes a_ring_of_any "deadlock"
     }
 }

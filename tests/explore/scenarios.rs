@@ -15,6 +15,7 @@ use shuttle::rand::{Rng as _, thread_rng};
 use super::flights::{Flights, Joined};
 use super::follower::Told;
 use super::leader::Leader;
+use super::liveness::{Attended, attended, current, tick};
 use super::nesting::within;
 use super::sync::WAITS;
 
@@ -26,7 +27,7 @@ const NEIGHBOUR: u128 = 8;
 /// is scheduled.
 #[derive(Default)]
 struct World {
-    flights: Arc<Flights<Baton, u32>>,
+    flights: Arc<Flights<Baton, u32, u32>>,
     rounds: AtomicU32,
     leaders: AtomicU32,
     batons: Arc<AtomicU32>,
@@ -34,7 +35,7 @@ struct World {
     closed: Mutex<HashSet<u32>>,
 }
 
-impl Default for Flights<Baton, u32> {
+impl Default for Flights<Baton, u32, u32> {
     fn default() -> Self {
         Self::new()
     }
@@ -43,13 +44,13 @@ impl Default for Flights<Baton, u32> {
 /// Counted while it lives; when it is dropped it uses the map.
 struct Baton {
     alive: Arc<AtomicU32>,
-    flights: Arc<Flights<Baton, u32>>,
+    flights: Arc<Flights<Baton, u32, u32>>,
 }
 
 impl Drop for Baton {
     fn drop(&mut self) {
         self.alive.fetch_sub(1, Ordering::Relaxed);
-        drop(self.flights.join(NEIGHBOUR));
+        drop(self.flights.join(NEIGHBOUR, 0));
     }
 }
 
@@ -99,8 +100,8 @@ impl World {
     }
 
     /// Starts a flight, before there is anybody else.
-    fn lead(&self) -> Leader<Baton, u32> {
-        match self.flights.join(KEY) {
+    fn lead(&self) -> Leader<Baton, u32, u32> {
+        match self.flights.join(KEY, 0) {
             Joined::Leader(leader) => leader,
             _ => panic!("nobody else is there"),
         }
@@ -111,7 +112,7 @@ impl World {
     async fn call(&self, ending: Ending, patience: Option<u32>) {
         for _ in 0..20 {
             let closed = self.closed();
-            let follower = match self.flights.join(KEY) {
+            let follower = match self.flights.join(KEY, 0) {
                 Joined::Leader(leader) => return self.end(leader, None, ending),
                 Joined::Follower(follower) => follower,
                 Joined::Cycle => panic!("nothing is nested"),
@@ -129,7 +130,7 @@ impl World {
         panic!("it is told to look again, and again");
     }
 
-    fn end(&self, mut leader: Leader<Baton, u32>, baton: Option<Baton>, ending: Ending) {
+    fn end(&self, mut leader: Leader<Baton, u32, u32>, baton: Option<Baton>, ending: Ending) {
         let others = self.leaders.fetch_add(1, Ordering::Relaxed);
         assert_eq!(others, 0, "two lead one flight");
         let round = self.rounds.fetch_add(1, Ordering::Relaxed);
@@ -254,7 +255,7 @@ pub fn close_against_join() {
 pub fn early_against_join() {
     let world = World::new();
     let leader = world.lead();
-    let Joined::Follower(early) = world.flights.join(KEY) else { panic!("it is led") };
+    let Joined::Follower(early) = world.flights.join(KEY, 0) else { panic!("it is led") };
     let other = Arc::clone(&world);
     let arriving = spawn(async move { other.call(Ending::Served, None).await });
     leader.begin();
@@ -269,12 +270,12 @@ pub fn early_against_join() {
 }
 
 /// A leader ends while the one who would follow it goes away, and another stays.
-fn ending_against_departure(end: fn(&World, Leader<Baton, u32>)) {
+fn ending_against_departure(end: fn(&World, Leader<Baton, u32, u32>)) {
     let world = World::new();
     let leader = world.lead();
     leader.open();
-    let Joined::Follower(departing) = world.flights.join(KEY) else { panic!("it is led") };
-    let Joined::Follower(staying) = world.flights.join(KEY) else { panic!("it is led") };
+    let Joined::Follower(departing) = world.flights.join(KEY, 0) else { panic!("it is led") };
+    let Joined::Follower(staying) = world.flights.join(KEY, 0) else { panic!("it is led") };
     let departure = spawn(async move { drop(departing) });
     end(&world, leader);
     block_on(async {
@@ -306,7 +307,7 @@ pub fn release_against_departure() {
 pub fn hand_over_against_the_last_departure() {
     let world = World::new();
     let leader = world.lead();
-    let Joined::Follower(departing) = world.flights.join(KEY) else { panic!("it is led") };
+    let Joined::Follower(departing) = world.flights.join(KEY, 0) else { panic!("it is led") };
     let departure = spawn(async move { drop(departing) });
     drop(leader.hand_over(world.baton()));
     join_all(vec![departure]);
@@ -317,7 +318,7 @@ pub fn release_against_the_last_departure() {
     let world = World::new();
     let leader = world.lead();
     leader.open();
-    let Joined::Follower(departing) = world.flights.join(KEY) else { panic!("it is led") };
+    let Joined::Follower(departing) = world.flights.join(KEY, 0) else { panic!("it is led") };
     let departure = spawn(async move { drop(departing) });
     leader.release(Some(world.baton()));
     join_all(vec![departure]);
@@ -326,15 +327,15 @@ pub fn release_against_the_last_departure() {
 
 /// Of two bodies that want each other's result, one waits, and one is told that it cannot.
 pub fn two_bodies_that_want_each_other() {
-    let flights: Arc<Flights<(), u32>> = Arc::new(Flights::new());
-    let lead = |key| match flights.join(key) {
+    let flights: Arc<Flights<(), u32, u32>> = Arc::new(Flights::new());
+    let lead = |key| match flights.join(key, 0) {
         Joined::Leader(leader) => leader,
         _ => panic!("nobody else is there"),
     };
     let leaders = [lead(0), lead(1)];
     let tasks = [(0, 1), (1, 0)].map(|(own, wanted)| {
         let flights = Arc::clone(&flights);
-        spawn(within(own, async move { flights.join(wanted) }))
+        spawn(within(own, async move { flights.join(wanted, 0) }))
     });
     let joined = block_on(async {
         let [one, other] = tasks;
@@ -347,10 +348,137 @@ pub fn two_bodies_that_want_each_other() {
     assert_eq!(WAITS.lock().unwrap().len(), 0, "left: waits");
 }
 
+/// Something that happens in a call, which may be woken after it, and is never polled again.
+fn aside<T: Send + 'static>(woken: bool, happens: impl FnOnce() -> T) -> (T, impl Sized) {
+    let mut happens = Some(happens);
+    let mut call: std::pin::Pin<Box<Attended<_>>> =
+        Box::pin(attended(poll_fn(move |_| match happens.take() {
+            Some(happens) => Poll::Ready((happens(), current())),
+            None => Poll::Pending,
+        })));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let Poll::Ready((happened, Some(liveness))) = call.as_mut().poll(&mut context) else {
+        panic!("it happens at once, in a call")
+    };
+    if woken {
+        std::task::Waker::from(liveness).wake();
+    }
+    (happened, call)
+}
+
+/// Enough for whoever was woken before.
+fn ticks() -> u64 {
+    tick();
+    tick();
+    tick()
+}
+
+/// Looks for stalled leaders until all callers are done.
+fn watch(flights: &Flights<Baton, u32, u32>, callers: &AtomicU32) {
+    while callers.load(Ordering::Relaxed) > 0 {
+        let now = ticks();
+        flights.take_from_stalled(now, |_, _| {});
+        // Tells the scheduler that others have to go on first.
+        shuttle::thread::yield_now();
+    }
+}
+
+/// A leader is set aside while others wait for it, and ends in some way once its flight was taken
+/// from it.
+pub fn a_leader_that_is_set_aside() {
+    let world = World::new();
+    let (leader, _call) = aside(true, || world.lead());
+    leader.open();
+    let count = thread_rng().gen_range(1..=3);
+    let callers = Arc::new(AtomicU32::new(count));
+    let mut tasks: Vec<_> = (0..count)
+        .map(|_| {
+            let ending = ENDINGS[thread_rng().gen_range(0..ENDINGS.len())];
+            let (world, callers) = (Arc::clone(&world), Arc::clone(&callers));
+            spawn(async move {
+                world.call(ending, None).await;
+                callers.fetch_sub(1, Ordering::Relaxed);
+            })
+        })
+        .collect();
+    let (late, end) = (Arc::clone(&world), thread_rng().gen_range(0..6));
+    let turns = thread_rng().gen_range(0..16);
+    tasks.push(spawn(async move {
+        // Whoever joins once its flight was taken from it is not to be told its outcome.
+        late.closed.lock().unwrap().insert(77);
+        while callers.load(Ordering::Relaxed) == count {
+            let now = ticks();
+            if late.flights.take_from_stalled(now, |_, _| {}) {
+                break;
+            }
+            // Tells the scheduler that others have to go on first.
+            shuttle::thread::yield_now();
+        }
+        for _ in 0..turns {
+            yield_now().await;
+        }
+        match end {
+            0 => leader.finish(77),
+            1 => leader.finish_early(77),
+            2 => leader.release(Some(late.baton())),
+            3 => drop(leader.hand_over(late.baton())),
+            4 => leader.again(),
+            _ => drop(leader),
+        }
+    }));
+    join_all(tasks);
+    world.over();
+}
+
+/// A leader whose flight was taken from it ends while the next one does.
+pub fn late_end_against_the_next() {
+    let world = World::new();
+    let (late, _call) = aside(true, || world.lead());
+    let Joined::Follower(waiting) = world.flights.join(KEY, 0) else { panic!("it is led") };
+    let now = ticks();
+    world.flights.take_from_stalled(now, |_, _| {});
+    drop(waiting);
+    let leader = world.lead();
+    leader.open();
+    let Joined::Follower(follower) = world.flights.join(KEY, 0) else { panic!("it is led") };
+    let ended = spawn(async move { late.finish(77) });
+    leader.close();
+    leader.finish(1);
+    block_on(async {
+        let outcome = matches!(follower.await, Told::Outcome(1));
+        assert!(outcome, "late: it joined the next leader");
+    });
+    join_all(vec![ended]);
+    world.over();
+}
+
+/// A follower is set aside, and told to lead.
+pub fn a_follower_that_is_set_aside() {
+    let world = World::new();
+    let leader = world.lead();
+    let (follower, _call) = aside(false, || match world.flights.join(KEY, 0) {
+        Joined::Follower(follower) => follower,
+        _ => panic!("it is led"),
+    });
+    let callers = Arc::new(AtomicU32::new(1));
+    let (other, done) = (Arc::clone(&world), Arc::clone(&callers));
+    let called = spawn(async move {
+        other.call(Ending::Loaded, None).await;
+        done.fetch_sub(1, Ordering::Relaxed);
+    });
+    let baton = world.baton();
+    let handed_over = spawn(async move { drop(leader.hand_over(baton)) });
+    let watching = Arc::clone(&world);
+    let watched = spawn(async move { watch(&watching.flights, &callers) });
+    join_all(vec![called, handed_over, watched]);
+    drop(follower);
+    world.over();
+}
+
 /// Bodies that want each other's results, in a ring, and don't all wait for long.
 pub fn a_ring_of_any() {
     let len = thread_rng().gen_range(2..=4);
-    let flights: Arc<Flights<(), u32>> = Arc::new(Flights::new());
+    let flights: Arc<Flights<(), u32, u32>> = Arc::new(Flights::new());
     let tasks = (0..len)
         .map(|own| {
             let (flights, wanted) = (Arc::clone(&flights), (own + 1) % len);
@@ -363,8 +491,13 @@ pub fn a_ring_of_any() {
     assert_eq!(WAITS.lock().unwrap().len(), 0, "left: waits");
 }
 
-async fn nested(flights: &Arc<Flights<(), u32>>, own: u128, wanted: u128, patience: Option<u32>) {
-    let leader = match flights.join(own) {
+async fn nested(
+    flights: &Arc<Flights<(), u32, u32>>,
+    own: u128,
+    wanted: u128,
+    patience: Option<u32>,
+) {
+    let leader = match flights.join(own, 0) {
         Joined::Leader(leader) => leader,
         Joined::Follower(follower) => match follower.await {
             Told::Lead(leader, _) => leader,
@@ -374,7 +507,7 @@ async fn nested(flights: &Arc<Flights<(), u32>>, own: u128, wanted: u128, patien
     };
     leader.open();
     within(own, async {
-        match flights.join(wanted) {
+        match flights.join(wanted, 0) {
             Joined::Leader(leader) => leader.finish(1),
             Joined::Follower(follower) => {
                 // Told to lead, it goes away.
@@ -382,7 +515,7 @@ async fn nested(flights: &Arc<Flights<(), u32>>, own: u128, wanted: u128, patien
             }
             Joined::Cycle => {}
         }
-        assert!(matches!(flights.join(own), Joined::Cycle), "it waits for itself");
+        assert!(matches!(flights.join(own, 0), Joined::Cycle), "it waits for itself");
     })
     .await;
     leader.close();

@@ -6,6 +6,8 @@ pub mod flights;
 pub mod follower;
 #[path = "../../cached-runtime/src/flight/leader.rs"]
 pub mod leader;
+#[path = "../../cached-runtime/src/flight/liveness.rs"]
+pub mod liveness;
 #[path = "../../cached-runtime/src/flight/nesting.rs"]
 pub mod nesting;
 #[path = "scenarios.rs"]

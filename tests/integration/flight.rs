@@ -16,6 +16,7 @@ mod fleet;
 mod fresh;
 mod nested;
 mod rounds;
+mod stalled;
 mod threads;
 
 /// A body that tests hold up. A run yields its number, so that a value tells which run it is of.

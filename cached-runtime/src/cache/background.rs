@@ -1,19 +1,19 @@
-//! Work that outlives its caller: leases renewed while a body runs, and given up when it ends
-//! without a value, on the I/O thread; and loads in the background, on the runtime of whoever
-//! asked for them.
+//! Work that outlives its caller: leases given up when a body ends without a value, on the I/O thread;
+//! and loads in the background, on the runtime of whoever asked for them.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::collections::HashSet;
+use std::num::NonZeroU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::global::scoped;
-use super::{Cache, renewal_interval, scope, scope_sync};
+use super::watchdog::Watchdog;
+use super::{Cache, scope, scope_sync};
+use crate::flight::attended;
 use crate::io;
-use crate::store::{Hold, Spot, Store};
+use crate::store::{Hold, Spot};
 
 /// The most loads in the background at once, in one cache. Where there are as many, values are
 /// served as they are, and the next caller asks again.
@@ -24,27 +24,9 @@ pub(crate) struct Background {
     /// Each task has a receiver of it: none of them hears anything, but its sender can wait until
     /// there are none.
     tasks: watch::Sender<()>,
-    keeper: Arc<Keeper>,
+    pub(super) watchdog: Arc<Watchdog>,
     /// The entries that are loaded anew in the background.
     refreshes: Arc<Mutex<HashSet<u128>>>,
-}
-
-/// The leases that this process holds, and the one task that renews them while there are any.
-#[derive(Default)]
-struct Keeper {
-    held: Mutex<Held>,
-    next: AtomicU64,
-}
-
-#[derive(Default)]
-struct Held {
-    leases: HashMap<u64, Kept>,
-    running: bool,
-}
-
-struct Kept {
-    hold: Hold,
-    renewed: Instant,
 }
 
 impl Background {
@@ -70,6 +52,7 @@ impl Background {
     /// runtime, it is dropped.
     pub(crate) fn spawn(&self, load: impl Future<Output = ()> + Send + 'static) {
         let Ok(runtime) = Handle::try_current() else { return };
+        let load = attended(load);
         match scoped() {
             Some(cache) => self.spawn_on(&runtime, scope(cache, load)),
             None => self.spawn_on(&runtime, load),
@@ -114,70 +97,22 @@ impl Drop for Refreshing {
     }
 }
 
-impl Keeper {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Renews what is due until nothing is held any more.
-    async fn run(self: Arc<Self>, store: Store, interval: Duration) {
-        loop {
-            tokio::time::sleep(interval / 3).await;
-            let due: Vec<(u64, Hold)> = {
-                let mut held = self.held();
-                if held.leases.is_empty() {
-                    held.running = false;
-                    return;
-                }
-                let due = held.leases.iter_mut();
-                due.filter(|(_, kept)| kept.renewed.elapsed() >= interval)
-                    .map(|(&id, kept)| {
-                        kept.renewed = Instant::now();
-                        (id, kept.hold.clone())
-                    })
-                    .collect()
-            };
-            for (id, hold) in due {
-                // Each on its own: a server that does not answer one must not keep the others.
-                let (keeper, renewal) = (Arc::clone(&self), store.renew(&hold));
-                tokio::spawn(async move {
-                    // A lease that is gone stays gone: the commit will be refused, and renewing
-                    // it any longer would only cost. A renewal that failed is tried again.
-                    if let Ok(false) = renewal.wait().await {
-                        keeper.held().leases.remove(&id);
-                    }
-                });
-            }
-        }
-    }
-}
-
 /// A lease held for a body that runs. Dropped before it is [settled](Lease::settled) (the body
 /// failed, panicked or was dropped), it is given up, so that others need not wait for its end.
 pub(crate) struct Lease {
     cache: Cache,
     hold: Hold,
-    id: u64,
+    /// Where it is looked after.
+    id: Option<NonZeroU64>,
     settled: bool,
 }
 
 impl Lease {
     pub(crate) fn hold(cache: &Cache, hold: Hold) -> Self {
-        let keeper = &cache.background().keeper;
-        let id = keeper.next.fetch_add(1, Ordering::Relaxed);
-        // Embedded leases don't expire, so there is nothing to renew.
-        if cache.store().is_shared() {
-            let mut held = keeper.held();
-            let kept = Kept { hold: hold.clone(), renewed: Instant::now() };
-            held.leases.insert(id, kept);
-            if !held.running
-                && let Ok(io) = io::handle()
-            {
-                held.running = true;
-                let interval = renewal_interval(cache.config().lease);
-                io.spawn(Arc::clone(keeper).run(cache.store().clone(), interval));
-            }
-        }
+        // Embedded leases don't expire, so there is nothing to renew; and one in an entry's own key is
+        // seized where its holder is not polled.
+        let looked_after = cache.store().is_shared() || hold.spot == Spot::Beside;
+        let id = if looked_after { cache.look_after(&hold) } else { None };
         Self { cache: cache.clone(), hold, id, settled: false }
     }
 
@@ -210,7 +145,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let background = self.cache.background();
-        background.keeper.held().leases.remove(&self.id);
+        if let Some(id) = self.id {
+            background.watchdog.forget(id);
+        }
         if self.settled {
             return;
         }

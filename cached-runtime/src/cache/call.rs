@@ -13,6 +13,7 @@ use super::Cache;
 use super::background::Lease;
 use super::loading::{Fill, Loading};
 use super::waiting::Waiting;
+use super::watchdog::Abandoned;
 use crate::entry::{self, Fence, Present};
 use crate::fault::Fault;
 use crate::flight::{Flights, Follower, Joined, Leader, Told, inside};
@@ -27,15 +28,21 @@ mod resolve;
 
 pub(crate) use resolve::{Next, Renewal, Resolved};
 
-/// The flights of a cache, and the seed of their names.
+/// The flights of a cache, and the seed of their names. A leader is known by the token of the lease
+/// that it has, or will take.
 pub(crate) struct InFlight {
-    pub(crate) flights: Arc<Flights<Fill, Shared>>,
+    pub(crate) flights: Arc<Flights<Fill, Shared, Token>>,
+    pub(super) abandoned: Abandoned,
     seed: RandomState,
 }
 
 impl Default for InFlight {
     fn default() -> Self {
-        Self { flights: Arc::new(Flights::new()), seed: RandomState::new() }
+        Self {
+            flights: Arc::new(Flights::new()),
+            abandoned: Abandoned::default(),
+            seed: RandomState::new(),
+        }
     }
 }
 
@@ -69,9 +76,11 @@ pub(crate) struct Call<'a> {
     wants: Wants<'a>,
     /// Names the entry in this process.
     id: u128,
-    leader: Option<Leader<Fill, Shared>>,
+    leader: Option<Leader<Fill, Shared, Token>>,
     /// Under which the last lookup took the lease, where there was nothing.
     token: Token,
+    /// Whether it was sent: a token is used by one send (invariant I3).
+    sent: bool,
     waiting: Option<Box<Waiting>>,
     /// When it first had to wait.
     since: Option<Instant>,
@@ -113,7 +122,8 @@ impl<'a> Call<'a> {
         let keyed = in_flight.seed.hash_one((wants.key.as_str(), wants.tags));
         let unkeyed = wants.key.fingerprint() ^ wants.function.fingerprint.rotate_left(32);
         let id = u128::from(keyed) << 64 | u128::from(unkeyed);
-        Self { cache, wants, id, leader: None, token: [0; 16], waiting: None, since: None }
+        let (token, sent) = (token::fresh(), false);
+        Self { cache, wants, id, leader: None, token, sent, waiting: None, since: None }
     }
 
     /// Joins the entry's flight, or begins one.
@@ -141,18 +151,30 @@ impl<'a> Call<'a> {
     }
 
     /// `Err` with a place behind the leader, where another leads.
-    fn join(&mut self) -> Result<Entered, Follower<Fill, Shared>> {
+    fn join(&mut self) -> Result<Entered, Follower<Fill, Shared, Token>> {
         // What is not to be used is not looked at, and a load under way may be older still.
         if self.wants.flight == SingleFlight::Off || self.usable().is_err() {
             return Ok(Entered::Look);
         }
-        match self.cache.in_flight().flights.join(self.id) {
+        match self.cache.in_flight().flights.join(self.id, self.token) {
             Joined::Leader(leader) => {
                 self.leader = Some(leader);
                 Ok(Entered::Look)
             }
             Joined::Cycle => Ok(Entered::Load(self.alone(Fill::Unfenced))),
-            Joined::Follower(follower) => Err(follower),
+            Joined::Follower(follower) => {
+                self.cache.watch_leaders();
+                Err(follower)
+            }
+        }
+    }
+
+    /// A token that was not sent before, for what is about to be.
+    fn next_token(&mut self) {
+        self.token = token::fresh();
+        self.sent = true;
+        if let Some(leader) = &self.leader {
+            leader.mark(self.token);
         }
     }
 
@@ -169,7 +191,7 @@ impl<'a> Call<'a> {
 
     /// Waits for the leader, for as long as this call may wait; `None` where it is to be joined
     /// anew.
-    async fn follow(&mut self, mut follower: Follower<Fill, Shared>) -> Option<Entered> {
+    async fn follow(&mut self, mut follower: Follower<Fill, Shared, Token>) -> Option<Entered> {
         let waited = self.since().elapsed();
         // A body that waits for another's load may be what that one waits for, in another process;
         // and a leader that is a task of the runtime whose thread this call blocks cannot go on.
@@ -196,13 +218,14 @@ impl<'a> Call<'a> {
     }
 
     /// What the leader said; `None` where it is to be joined anew.
-    fn told(&mut self, told: Told<Fill, Shared>) -> Option<Entered> {
+    fn told(&mut self, told: Told<Fill, Shared, Token>) -> Option<Entered> {
         match told {
             Told::Outcome(shared) => Some(Entered::Shared(shared)),
             Told::Released => Some(Entered::Load(self.alone(Fill::Unfenced))),
             Told::Again => None,
             Told::Lead(leader, None) => {
                 leader.close();
+                leader.mark(self.token);
                 self.leader = Some(leader);
                 Some(Entered::Look)
             }
@@ -227,7 +250,10 @@ impl<'a> Call<'a> {
     /// What is to be asked, with a fresh token.
     pub(super) fn ask(&mut self) -> Result<(Asked<'a>, Token), Failure> {
         self.usable()?;
-        self.token = token::fresh();
+        if self.sent {
+            self.next_token();
+        }
+        self.sent = true;
         let age = self.asks_age();
         let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age };
         Ok((asked, self.token))
@@ -264,6 +290,9 @@ impl<'a> Call<'a> {
         };
         match looked {
             Looked::Present(bytes) => match entry::classify(bytes) {
+                Present::Lease if self.cache.in_flight().abandoned.has(bytes) => {
+                    Err(Unserved::Useless(entry::fence_of(bytes)))
+                }
                 Present::Lease => Err(Unserved::Busy(bytes.clone())),
                 // What is foreign is told apart where it is read.
                 Present::Value | Present::Foreign => Ok(bytes),

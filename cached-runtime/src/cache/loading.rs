@@ -31,7 +31,7 @@ pub(crate) struct Loading {
     cache: Cache,
     id: u128,
     fill: Option<Fill>,
-    leader: Option<Leader<Fill, Shared>>,
+    leader: Option<Leader<Fill, Shared, Token>>,
     /// What this call's own lookup saw, where that may be served if the load fails.
     pub(crate) spare: Option<Arc<Sight>>,
     /// When its body began, where that was before it was handed on.
@@ -45,7 +45,7 @@ impl Loading {
         cache: &Cache,
         id: u128,
         fill: Fill,
-        leader: Option<Leader<Fill, Shared>>,
+        leader: Option<Leader<Fill, Shared, Token>>,
     ) -> Box<Self> {
         let cache = cache.clone();
         Box::new(Self {
@@ -67,6 +67,13 @@ impl Loading {
     /// When its body began: now, or before it was handed on.
     pub(crate) fn began(&mut self) -> Instant {
         *self.began.get_or_insert_with(Instant::now)
+    }
+
+    /// The call that is being polled goes on with it.
+    pub(crate) fn led_here(&self) {
+        if let Some(leader) = &self.leader {
+            leader.led_here();
+        }
     }
 
     /// Whether a value could be stored.
@@ -157,7 +164,7 @@ impl Loading {
 /// lease is given up behind it.
 pub(super) struct Committing {
     lease: Option<Lease>,
-    leader: Option<Leader<Fill, Shared>>,
+    leader: Option<Leader<Fill, Shared, Token>>,
     shared: Option<Arc<Vec<u8>>>,
     writing: Writing,
 }

@@ -28,6 +28,7 @@ mod loading;
 mod queue;
 mod tier;
 mod waiting;
+mod watchdog;
 mod write;
 
 pub(crate) use batch::Glance;
@@ -76,7 +77,7 @@ pub(crate) struct Inner {
     /// By [`Function::index`], which is dense; read without a lock.
     counters: ArcSwap<Vec<Option<Row>>>,
     background: Background,
-    in_flight: InFlight,
+    in_flight: Arc<InFlight>,
     /// Invalidations that failed.
     queue: Arc<Queue>,
     /// Made by the first function that wants one; `None` where none is to be had.
@@ -140,7 +141,7 @@ impl Cache {
                 config,
                 counters: ArcSwap::default(),
                 background: Background::default(),
-                in_flight: InFlight::default(),
+                in_flight: Arc::default(),
                 queue,
                 local: OnceLock::new(),
                 built: Instant::now(),
@@ -292,7 +293,7 @@ impl Cache {
         &self.inner.config
     }
 
-    pub(crate) fn in_flight(&self) -> &InFlight {
+    pub(crate) fn in_flight(&self) -> &Arc<InFlight> {
         &self.inner.in_flight
     }
 

@@ -11,44 +11,44 @@ use super::sync::oneshot;
 
 /// Waits to be told; on any executor. Dropped, it leaves the flight, and if it was told to lead
 /// already, the next in line leads instead.
-pub(crate) struct Follower<B, O> {
-    flights: Arc<Flights<B, O>>,
+pub(crate) struct Follower<B, O, M: Copy> {
+    flights: Arc<Flights<B, O, M>>,
     key: u128,
     arrival: u64,
-    ear: oneshot::Receiver<Told<B, O>>,
+    ear: oneshot::Receiver<Told<B, O, M>>,
     told: bool,
     /// Where it waits inside of a leader's body.
     wait: Option<Wait>,
 }
 
 /// What a follower is told.
-pub(crate) enum Told<B, O> {
+pub(crate) enum Told<B, O, M: Copy> {
     /// The round's outcome.
     Outcome(O),
     /// To lead from here on; the flight is open until it closes it.
-    Lead(Leader<B, O>, Option<B>),
+    Lead(Leader<B, O, M>, Option<B>),
     /// To run by itself, now.
     Released,
     /// To join anew.
     Again,
 }
 
-impl<B, O> Follower<B, O> {
+impl<B, O, M: Copy> Follower<B, O, M> {
     pub(super) fn new(
-        flights: Arc<Flights<B, O>>,
+        flights: Arc<Flights<B, O, M>>,
         key: u128,
         arrival: u64,
-        ear: oneshot::Receiver<Told<B, O>>,
+        ear: oneshot::Receiver<Told<B, O, M>>,
         wait: Option<Wait>,
     ) -> Self {
         Self { flights, key, arrival, ear, told: false, wait }
     }
 }
 
-impl<B, O> Future for Follower<B, O> {
-    type Output = Told<B, O>;
+impl<B, O, M: Copy> Future for Follower<B, O, M> {
+    type Output = Told<B, O, M>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Told<B, O>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Told<B, O, M>> {
         Pin::new(&mut self.ear).poll(context).map(|told| {
             self.told = true;
             self.wait = None;
@@ -58,7 +58,7 @@ impl<B, O> Future for Follower<B, O> {
     }
 }
 
-impl<B, O> Drop for Follower<B, O> {
+impl<B, O, M: Copy> Drop for Follower<B, O, M> {
     fn drop(&mut self) {
         if self.told {
             return;

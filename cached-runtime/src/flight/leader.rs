@@ -2,44 +2,66 @@
 
 use std::sync::Arc;
 
-use super::flights::{Flights, Voice};
+use super::flights::{Flights, Map, Voice};
 use super::follower::Told;
+use super::sync::MutexGuard;
 
 /// Leads a flight. Dropped without another ending (its future was dropped, it panicked), it ends
 /// like [`again`](Self::again).
-pub(crate) struct Leader<B, O> {
-    flights: Arc<Flights<B, O>>,
+///
+/// A flight may be [taken](Flights::take_from_stalled) from a leader that is not polled. Nobody waits
+/// for it then, and it goes on as one that is alone.
+pub(crate) struct Leader<B, O, M: Copy> {
+    flights: Arc<Flights<B, O, M>>,
     key: u128,
-    state: State<B, O>,
+    serial: u64,
+    state: State,
 }
 
-enum State<B, O> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
     /// Its flight is in the map.
     Leading,
-    /// Its flight is out of the map; those who waited then are here.
-    Sealed(Vec<Voice<B, O>>),
+    /// Nobody joins its flight any more; those who waited then still do.
+    Sealed,
     /// Its flight is over or another's: nothing is left to see to.
     Done,
 }
 
-impl<B, O> Leader<B, O> {
-    pub(super) fn new(flights: Arc<Flights<B, O>>, key: u128) -> Self {
-        Self { flights, key, state: State::Leading }
+impl<B, O, M: Copy> Leader<B, O, M> {
+    pub(super) fn new(flights: Arc<Flights<B, O, M>>, key: u128, serial: u64) -> Self {
+        Self { flights, key, serial, state: State::Leading }
+    }
+
+    fn map(&self) -> MutexGuard<'_, Map<B, O, M>> {
+        self.flights.shard(self.key)
+    }
+
+    /// It is known by this mark from here on.
+    pub(crate) fn mark(&self, mark: M) {
+        if self.state != State::Done {
+            self.map().mark(self.key, self.serial, mark);
+        }
+    }
+
+    /// The call that is being polled leads from here on.
+    pub(crate) fn led_here(&self) {
+        if self.state != State::Done {
+            self.map().led_here(self.key, self.serial);
+        }
     }
 
     /// Whoever waits for the next round joins this one, and so does who arrives until
     /// [`close`](Self::close).
     pub(crate) fn open(&self) {
-        if let State::Leading = self.state {
-            self.flights.shard(self.key).open(self.key);
+        if self.state == State::Leading {
+            self.map().open(self.key, self.serial);
         }
     }
 
     /// Ends the flight where nobody waits, as is the rule; else it is given back.
     pub(crate) fn alone(mut self) -> Option<Self> {
-        if let State::Leading = self.state
-            && self.flights.shard(self.key).end_if_alone(self.key)
-        {
+        if self.state == State::Leading && self.map().end_if_alone(self.key, self.serial) {
             self.state = State::Done;
             return None;
         }
@@ -49,34 +71,30 @@ impl<B, O> Leader<B, O> {
     /// As [`open`](Self::open), where what the flight is led for begins now. Whoever waits already
     /// came before it, and is told its outcome also by [`finish_early`](Self::finish_early).
     pub(crate) fn begin(&self) {
-        if let State::Leading = self.state {
-            self.flights.shard(self.key).begin(self.key);
+        if self.state == State::Leading {
+            self.map().begin(self.key, self.serial);
         }
     }
 
     /// Whoever arrives from here on waits for the next round.
     pub(crate) fn close(&self) {
-        if let State::Leading = self.state {
-            self.flights.shard(self.key).close(self.key);
+        if self.state == State::Leading {
+            self.map().close(self.key, self.serial);
         }
     }
 
     /// Whether anybody waits for this round's outcome.
     pub(crate) fn has_followers(&self) -> bool {
-        match &self.state {
-            State::Leading => self.flights.shard(self.key).has_joined(self.key),
-            State::Sealed(audience) => audience.iter().any(|voice| !voice.is_closed()),
-            State::Done => false,
-        }
+        self.state != State::Done && self.map().has_joined(self.key, self.serial)
     }
 
     /// Takes the flight out of the map, so that later arrivals start anew. Everybody who waits
     /// now, for this round or the next, stays this leader's audience; it can no longer lead, so
     /// an ending that would make one of them lead tells all to look again.
     pub(crate) fn seal(&mut self) {
-        if let State::Leading = self.state {
-            let audience = self.flights.shard(self.key).take_all(self.key);
-            self.state = State::Sealed(audience);
+        if self.state == State::Leading {
+            self.map().seal(self.key, self.serial);
+            self.state = State::Sealed;
         }
     }
 
@@ -100,10 +118,10 @@ impl<B, O> Leader<B, O> {
     where
         O: Clone,
     {
-        if let State::Sealed(_) = self.state {
+        if self.state == State::Sealed {
             return self.finish(outcome);
         }
-        let early = self.flights.shard(self.key).take_early(self.key);
+        let early = self.map().take_early(self.key, self.serial);
         early.into_iter().for_each(|voice| tell(voice, Told::Outcome(outcome.clone())));
         let others = self;
         others.again();
@@ -129,16 +147,17 @@ impl<B, O> Leader<B, O> {
     }
 
     fn release_but_one(self, baton: B) {
-        if !matches!(self.state, State::Leading) {
+        if self.state != State::Leading {
             return self.release(None);
         }
-        let joined = self.flights.shard(self.key).take_joined_and_open(self.key);
+        let joined = self.map().take_joined_and_open(self.key, self.serial);
         let mut joined = joined.into_iter();
         let mut undelivered = (self, Some(baton));
-        for voice in joined.by_ref() {
+        for (voice, liveness) in joined.by_ref() {
             let (leader, baton) = undelivered;
+            leader.map().led_by(leader.key, leader.serial, liveness);
             match leader.promote(baton, voice) {
-                Ok(()) => return release(joined),
+                Ok(()) => return release(joined.map(|(voice, _)| voice)),
                 Err(back) => undelivered = back,
             }
         }
@@ -156,25 +175,22 @@ impl<B, O> Leader<B, O> {
     }
 
     /// Takes those who joined the round, or the audience.
-    fn take_joined(&mut self) -> Vec<Voice<B, O>> {
-        match std::mem::replace(&mut self.state, State::Done) {
-            State::Leading => {
-                let taken = self.flights.shard(self.key).take_joined(self.key);
-                if !taken.over {
-                    self.state = State::Leading;
-                }
-                taken.joined
-            }
-            State::Sealed(audience) => audience,
-            State::Done => Vec::new(),
+    fn take_joined(&mut self) -> Vec<Voice<B, O, M>> {
+        if self.state == State::Done {
+            return Vec::new();
         }
+        let taken = self.map().take_joined(self.key, self.serial);
+        if taken.over {
+            self.state = State::Done;
+        }
+        taken.joined
     }
 
     /// The first who waits leads from here on, with `baton`; a baton that nobody could be given
     /// comes back.
     pub(super) fn pass(mut self, mut baton: Option<B>) -> Option<B> {
-        while let State::Leading = self.state {
-            let first = self.flights.shard(self.key).take_first(self.key);
+        while self.state == State::Leading {
+            let first = self.map().take_first(self.key, self.serial);
             let Some(voice) = first else {
                 self.state = State::Done;
                 break;
@@ -188,7 +204,7 @@ impl<B, O> Leader<B, O> {
     }
 
     /// Makes one follower the leader, unless it went away.
-    fn promote(self, baton: Option<B>, voice: Voice<B, O>) -> Result<(), (Self, Option<B>)> {
+    fn promote(self, baton: Option<B>, voice: Voice<B, O, M>) -> Result<(), (Self, Option<B>)> {
         match voice.send(Told::Lead(self, baton)) {
             Err(Told::Lead(leader, baton)) => Err((leader, baton)),
             _ => Ok(()),
@@ -196,26 +212,27 @@ impl<B, O> Leader<B, O> {
     }
 }
 
-impl<B, O> Drop for Leader<B, O> {
+impl<B, O, M: Copy> Drop for Leader<B, O, M> {
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.state, State::Done) {
+        match self.state {
             State::Leading => {
-                let leader = Self::new(Arc::clone(&self.flights), self.key);
+                self.state = State::Done;
+                let leader = Self::new(Arc::clone(&self.flights), self.key, self.serial);
                 drop(leader.pass(None));
             }
-            State::Sealed(audience) => {
-                audience.into_iter().for_each(|voice| tell(voice, Told::Again));
+            State::Sealed => {
+                self.take_joined().into_iter().for_each(|voice| tell(voice, Told::Again));
             }
             State::Done => {}
         }
     }
 }
 
-fn release<B, O>(joined: impl IntoIterator<Item = Voice<B, O>>) {
+fn release<B, O, M: Copy>(joined: impl IntoIterator<Item = Voice<B, O, M>>) {
     joined.into_iter().for_each(|voice| tell(voice, Told::Released));
 }
 
-fn tell<B, O>(voice: Voice<B, O>, told: Told<B, O>) {
+fn tell<B, O, M: Copy>(voice: Voice<B, O, M>, told: Told<B, O, M>) {
     // A follower that went away need not know.
     drop(voice.send(told));
 }

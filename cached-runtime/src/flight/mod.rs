@@ -5,6 +5,8 @@
 //! until its leader closes it; who arrives later waits for the next round. That keeps a caller
 //! from being given a result that was decided before it asked.
 //!
+//! A leader whose future was woken and is not polled holds nobody up: its flight is taken from it.
+//!
 //! Nothing of a caller's runs under a lock: its values are cloned and dropped, and its wakers
 //! woken, after the lock was given back.
 //!
@@ -14,6 +16,7 @@
 mod flights;
 mod follower;
 mod leader;
+mod liveness;
 mod nesting;
 mod sync;
 #[cfg(test)]
@@ -22,4 +25,5 @@ mod tests;
 pub(crate) use flights::{Flights, Joined};
 pub(crate) use follower::{Follower, Told};
 pub(crate) use leader::Leader;
+pub(crate) use liveness::{Liveness, attended, current, tick};
 pub(crate) use nesting::{inside, within, within_all};

@@ -11,10 +11,11 @@ use super::leader::Leader;
 mod endings;
 mod nested;
 mod rounds;
+mod stalled;
 
 const KEY: u128 = 7;
 
-type Flown = Flights<Baton, u32>;
+type Flown = Flights<Baton, u32, u32>;
 
 /// Notes where it ends up.
 struct Baton {
@@ -28,7 +29,7 @@ impl Drop for Baton {
         self.dropped.fetch_add(1, Ordering::Relaxed);
         // Would hang under any lock.
         for key in 0..64 {
-            drop(self.flights.join(key << 64));
+            drop(self.flights.join(key << 64, 0));
         }
     }
 }
@@ -42,8 +43,8 @@ fn baton(flights: &Arc<Flown>) -> (Baton, Arc<AtomicUsize>) {
     (Baton { dropped: Arc::clone(&dropped), flights: Arc::clone(flights) }, dropped)
 }
 
-fn lead(flights: &Arc<Flown>) -> Leader<Baton, u32> {
-    match flights.join(KEY) {
+fn lead(flights: &Arc<Flown>) -> Leader<Baton, u32, u32> {
+    match flights.join(KEY, 0) {
         Joined::Leader(leader) => leader,
         Joined::Follower(_) => panic!("there is a leader already"),
         Joined::Cycle => panic!("a cycle"),
@@ -51,7 +52,7 @@ fn lead(flights: &Arc<Flown>) -> Leader<Baton, u32> {
 }
 
 fn follow(flights: &Arc<Flown>) -> Waiting {
-    match flights.join(KEY) {
+    match flights.join(KEY, 0) {
         Joined::Leader(_) => panic!("there is no leader"),
         Joined::Follower(follower) => Waiting::new(follower),
         Joined::Cycle => panic!("a cycle"),
@@ -60,7 +61,7 @@ fn follow(flights: &Arc<Flown>) -> Waiting {
 
 /// A follower and how often it was woken.
 struct Waiting {
-    follower: Follower<Baton, u32>,
+    follower: Follower<Baton, u32, u32>,
     woken: Arc<Woken>,
 }
 
@@ -74,13 +75,13 @@ impl Wake for Woken {
 }
 
 impl Waiting {
-    fn new(follower: Follower<Baton, u32>) -> Self {
+    fn new(follower: Follower<Baton, u32, u32>) -> Self {
         let mut waiting = Self { follower, woken: Arc::default() };
         assert!(waiting.poll().is_none());
         waiting
     }
 
-    fn poll(&mut self) -> Option<Told<Baton, u32>> {
+    fn poll(&mut self) -> Option<Told<Baton, u32, u32>> {
         let waker = Waker::from(Arc::clone(&self.woken));
         match Pin::new(&mut self.follower).poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(told) => Some(told),
@@ -92,7 +93,7 @@ impl Waiting {
         self.woken.0.load(Ordering::Relaxed) == 0 && self.poll().is_none()
     }
 
-    fn told(mut self) -> Told<Baton, u32> {
+    fn told(mut self) -> Told<Baton, u32, u32> {
         assert_eq!(self.woken.0.load(Ordering::Relaxed), 1, "it is woken once");
         self.poll().expect("it was woken")
     }
@@ -104,7 +105,7 @@ impl Waiting {
         }
     }
 
-    fn lead(self) -> (Leader<Baton, u32>, Option<Baton>) {
+    fn lead(self) -> (Leader<Baton, u32, u32>, Option<Baton>) {
         match self.told() {
             Told::Lead(leader, baton) => (leader, baton),
             _ => panic!("told something else"),

@@ -19,7 +19,7 @@ use super::{At, Current, Target};
 use crate::cache::{Cache, Loading, not_invalidated};
 use crate::coder::Choice;
 use crate::error::Error;
-use crate::flight::within_all;
+use crate::flight::{attended, within_all};
 use crate::io;
 use crate::key::KeyError;
 use crate::loader::{Begun, Ending, Errors, Found, Loader, Purpose, Serving, unusable};
@@ -163,7 +163,15 @@ where
     I: KeepIf<V>,
 {
     /// The call: stored values, and the body's for those keys that have none.
-    pub async fn run<F, L>(self, body: F) -> R
+    pub fn run<F, L>(self, body: F) -> impl Future<Output = R>
+    where
+        F: Fn(Vec<K>) -> L,
+        L: Future<Output = R>,
+    {
+        attended(self.running(body))
+    }
+
+    async fn running<F, L>(self, body: F) -> R
     where
         F: Fn(Vec<K>) -> L,
         L: Future<Output = R>,

@@ -13,7 +13,7 @@ use crate::entry::{self, Fence};
 use crate::flight::inside;
 use crate::policy::SingleFlight;
 use crate::store::{Captured, Hold, Looked, Preparation, Prepared, Sight};
-use crate::token::{self, Token};
+use crate::token::Token;
 
 /// What is to be done where nothing was served at once.
 pub(crate) enum Next {
@@ -138,11 +138,11 @@ impl Call<'_> {
         match unserved {
             Unserved::Leased => self.prepared(None, versions).await,
             Unserved::Useless(fence) => {
-                self.token = token::fresh();
+                self.next_token();
                 self.prepared(Some(fence), versions).await
             }
             Unserved::WrongType => {
-                self.token = token::fresh();
+                self.next_token();
                 let claim = self.cache.store().claim(
                     self.wants.key.as_str(),
                     self.is_tagged(),

@@ -4,19 +4,19 @@ use super::super::nesting::{Waits, enter, inside, within};
 use super::*;
 
 /// Polls once, inside of the bodies of `held`.
-fn join_within(flights: &Arc<Flown>, held: &[u128], key: u128) -> Joined<Baton, u32> {
+fn join_within(flights: &Arc<Flown>, held: &[u128], key: u128) -> Joined<Baton, u32, u32> {
     let _inside: Vec<_> = held.iter().map(|held| enter(*held)).collect();
-    flights.join(key)
+    flights.join(key, 0)
 }
 
-fn start(flights: &Arc<Flown>, key: u128) -> Leader<Baton, u32> {
-    match flights.join(key) {
+fn start(flights: &Arc<Flown>, key: u128) -> Leader<Baton, u32, u32> {
+    match flights.join(key, 0) {
         Joined::Leader(leader) => leader,
         _ => panic!("there is a leader already"),
     }
 }
 
-fn waits(joined: Joined<Baton, u32>) -> Follower<Baton, u32> {
+fn waits(joined: Joined<Baton, u32, u32>) -> Follower<Baton, u32, u32> {
     match joined {
         Joined::Follower(follower) => follower,
         Joined::Leader(_) => panic!("it leads"),

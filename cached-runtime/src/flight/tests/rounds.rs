@@ -20,7 +20,7 @@ fn flights_of_different_keys_have_nothing_to_do_with_each_other() {
     let _leader = lead(&flights);
     // In the same shard, and in another one.
     for key in [KEY + 1, KEY + (1 << 64)] {
-        let Joined::Leader(leader) = flights.join(key) else { panic!("it is another flight") };
+        let Joined::Leader(leader) = flights.join(key, 0) else { panic!("it is another flight") };
         leader.finish(1);
     }
     assert_eq!(flights.len(), 1);
@@ -139,7 +139,7 @@ fn a_follower_that_goes_away_does_not_take_others_with_it() {
 fn a_map_that_grew_gives_its_memory_back() {
     let flights = flights();
     let leaders: Vec<_> = (0..1000)
-        .map(|key| match flights.join(key) {
+        .map(|key| match flights.join(key, 0) {
             Joined::Leader(leader) => leader,
             _ => panic!("each is its own"),
         })
@@ -154,17 +154,17 @@ fn a_map_that_grew_gives_its_memory_back() {
 fn all_of_it_can_be_sent_to_and_shared_by_threads() {
     fn shared<T: Send + Sync>() {}
     fn sent<T: Send>() {}
-    shared::<Flights<Box<dyn Send>, u32>>();
-    sent::<Leader<Box<dyn Send>, u32>>();
-    sent::<Follower<Box<dyn Send>, u32>>();
-    sent::<Told<Box<dyn Send>, u32>>();
+    shared::<Flights<Box<dyn Send>, u32, u32>>();
+    sent::<Leader<Box<dyn Send>, u32, u32>>();
+    sent::<Follower<Box<dyn Send>, u32, u32>>();
+    sent::<Told<Box<dyn Send>, u32, u32>>();
 }
 
 #[test]
 fn threads_that_ask_together_all_come_to_an_end() {
     const THREADS: u32 = 8;
     const CALLS: u32 = 500;
-    let flights: Arc<Flights<(), u32>> = Arc::new(Flights::new());
+    let flights: Arc<Flights<(), u32, u32>> = Arc::new(Flights::new());
     let shared = Mutex::new(0);
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -172,7 +172,7 @@ fn threads_that_ask_together_all_come_to_an_end() {
                 let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
                 runtime.block_on(async {
                     for call in 0..CALLS {
-                        let leader = match flights.join(u128::from(call / 4)) {
+                        let leader = match flights.join(u128::from(call / 4), 0) {
                             Joined::Leader(leader) => leader,
                             Joined::Follower(follower) => match follower.await {
                                 Told::Lead(leader, _) => leader,

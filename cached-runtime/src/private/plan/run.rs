@@ -11,7 +11,7 @@ use crate::coder::Coder;
 use crate::entry::Content;
 use crate::error::{Error, ErrorKind};
 use crate::fetched::Source;
-use crate::flight::within;
+use crate::flight::{attended, within};
 use crate::io;
 use crate::loader::{Ending, Errors, Found, Loader, Origin, Outcome, Purpose, Serving, Terms};
 use crate::shape::{Kept, Opened, ShapeOf};
@@ -185,6 +185,7 @@ where
     /// Loads in the background; nobody waits for the value.
     async fn load_behind<F: Future<Output = R>>(&self, mut loading: Box<Loading>, body: F) {
         let started = loading.began();
+        loading.led_here();
         let (ending, failed) = {
             let opened = self.outcome(&loading, started, body).await;
             let took = started.elapsed();
@@ -232,7 +233,11 @@ fn timed_out(limit: Duration) -> Error {
 macro_rules! runs {
     () => {
         /// The call: the stored value, or the body's.
-        pub async fn run<F: Future<Output = R>>(self, body: F) -> R {
+        pub fn run<F: Future<Output = R>>(self, body: F) -> impl Future<Output = R> {
+            attended(self.running(body))
+        }
+
+        async fn running<F: Future<Output = R>>(self, body: F) -> R {
             let (begun, slot) = {
                 let (start, slot) = self.start(false).await;
                 let begun = match start {
@@ -250,7 +255,16 @@ macro_rules! runs {
 
         /// As [`run`](Self::run), with a body that may go on when its caller does not wait any
         /// more.
-        pub async fn run_owned<F>(self, body: F) -> R
+        pub fn run_owned<F>(self, body: F) -> impl Future<Output = R>
+        where
+            Self: Send + Sync + 'static,
+            R: 'static,
+            F: Future<Output = R> + Send + 'static,
+        {
+            attended(self.running_owned(body))
+        }
+
+        async fn running_owned<F>(self, body: F) -> R
         where
             Self: Send + Sync + 'static,
             R: 'static,
