@@ -25,6 +25,15 @@
 //! * Whatever happens to Redis, a cached function answers: at worst with its body's value, after
 //!   the [lookup deadline](CacheBuilder::lookup_deadline).
 //!
+//! # Calls that are set aside
+//!
+//! Concurrent calls of one entry share one load, which the first of them leads. A call's future may be
+//! set aside while it lives: by `select!`, in a stream that buffers, behind a `pin!`. Once it was woken
+//! and nobody has polled it for 100 to 150 ms, the others wait for it no longer, and one of them loads in
+//! its place; other processes wait for half a second. Polled again, it ends with its own value, which is
+//! not stored. A body that is at work, or asleep, keeps its lead however long it takes: `load_timeout`
+//! bounds that.
+//!
 //! # Features
 //!
 //! | feature | what for |

@@ -18,6 +18,7 @@ mod nested;
 mod rounds;
 mod stalled;
 mod threads;
+mod useless;
 
 /// A body that tests hold up. A run yields its number, so that a value tells which run it is of.
 struct Body {

@@ -104,6 +104,8 @@ pub(crate) enum Unserved {
     Leased,
     /// There is something of no use: to be replaced.
     Useless(Fence),
+    /// What was waited for is there, and of no use: the next would be as well.
+    Unreadable,
     /// A value past its ttl: to be loaded under a lease beside it.
     Spare(Fence),
     /// Another's lease: its bytes.
@@ -313,6 +315,20 @@ impl<'a> Call<'a> {
     pub(crate) fn unasked(&mut self, failure: &Failure) -> Box<Loading> {
         self.cache.counters(self.wants.function, |counters| counters.fault(failure.fault));
         self.load(Fill::Bypass)
+    }
+
+    /// Whether it waited for another's load.
+    pub(crate) fn has_waited(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// A load of a call that gains nothing by waiting for another.
+    pub(crate) fn on_its_own(&mut self, bypass: bool) -> Box<Loading> {
+        // Nor does who waits for this one.
+        if let Some(leader) = self.leader.take() {
+            leader.release(None);
+        }
+        self.alone(if bypass { Fill::Bypass } else { Fill::Unfenced })
     }
 
     /// An old value that may be served where a load fails or takes too long.

@@ -101,6 +101,10 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
                 if let Some((found, origin)) = self.joined(key, serving, &shared, spare, errors) {
                     return Found::Hit(found, origin, None);
                 }
+                if let Shared::Loaded { bypass, .. } = shared {
+                    // The value that it waited for is of no use to it, nor would the next one be.
+                    return Found::Load(call.on_its_own(bypass));
+                }
                 // What serves the leader does not serve this call: it goes its own way.
             }
         }

@@ -71,7 +71,11 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             Err(Unusable::Invalid) => return useless(),
             Err(Unusable::Fault(fault)) => {
                 self.count(|counters| counters.fault(fault));
-                return useless();
+                return if call.has_waited() {
+                    Judged::Not(Unserved::Unreadable)
+                } else {
+                    useless()
+                };
             }
         };
         let Read { found, origin, freshness, good_for } = read;

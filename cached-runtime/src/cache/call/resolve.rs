@@ -141,6 +141,7 @@ impl Call<'_> {
                 self.next_token();
                 self.prepared(Some(fence), versions).await
             }
+            Unserved::Unreadable => Outcome::Load(self.on_its_own(false)),
             Unserved::WrongType => {
                 self.next_token();
                 let claim = self.cache.store().claim(
