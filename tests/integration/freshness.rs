@@ -230,6 +230,46 @@ async fn a_load_in_the_background_that_failed_is_not_tried_again_at_once() {
     .await;
 }
 
+/// A body that panics in the background has failed like one that returns an error: it is counted, and
+/// not tried again at once, neither in this process nor in another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_in_the_background_that_panicked_is_not_tried_again_at_once() {
+    #[cache_result(ttl = "200ms", skip(backend), stale_while_revalidate = "1h")]
+    fn panics(backend: Arc<Backend>) -> u64 {
+        assert!(backend.loads.fetch_add(1, Ordering::SeqCst) == 0, "on purpose");
+        1
+    }
+
+    #[cache_result(ttl = "200ms", skip(backend), stale_while_revalidate = "1h")]
+    async fn panics_later(backend: Arc<Backend>) -> u64 {
+        let first = backend.loads.fetch_add(1, Ordering::SeqCst) == 0;
+        tokio::task::yield_now().await;
+        assert!(first, "on purpose");
+        1
+    }
+
+    on_each_store(async |cache| {
+        let (blocking, backend) = (Arc::<Backend>::default(), Arc::<Backend>::default());
+        scope(cache.clone(), async {
+            panics(blocking.clone());
+            panics_later(backend.clone()).await;
+            expire().await;
+            for _ in 0..20 {
+                assert_eq!(panics(blocking.clone()), 1);
+                assert_eq!(panics_later(backend.clone()).await, 1);
+                // Time in which it could be tried again.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            assert_eq!((blocking.loads(), backend.loads()), (2, 2));
+            let (blocking, async_) = (panics::stats(), panics_later::stats());
+            assert_eq!((blocking.load_failures, async_.load_failures), (1, 1));
+            assert_eq!((blocking.loads, async_.loads), (2, 2));
+        })
+        .await;
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_old_value_stands_in_for_an_error() {
     on_each_store(async |cache| {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Cache;
 use super::background::{Lease, Refreshing};
@@ -125,6 +125,22 @@ impl Loading {
         let bypass = self.is_bypass();
         let shared = |error| Shared::Failed { error: Arc::new(Mutex::new(error)), bypass };
         self.ended(error.map(shared));
+    }
+
+    /// A load behind its caller failed. Those who joined look for an old value of their own; where it
+    /// was to take the place of one that is still served, the next is not tried before `pause` is over:
+    /// whatever makes it fail may need a moment.
+    pub(crate) fn failed_behind(self, pause: Duration) {
+        if self.renewing.is_none() {
+            return self.ended(Some(Shared::Spare));
+        }
+        let cache = self.cache.clone();
+        if let Ok(io) = io::handle() {
+            cache.background().spawn_on(io, async move {
+                io::sleep(pause).await;
+                self.ended(None);
+            });
+        }
     }
 
     /// The body ended without a value to store. What it yielded is shared with those who joined,

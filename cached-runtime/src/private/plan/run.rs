@@ -186,22 +186,19 @@ where
     async fn load_behind<F: Future<Output = R>>(&self, mut loading: Box<Loading>, body: F) {
         let started = loading.began();
         loading.led_here();
-        let (ending, failed) = {
-            let opened = self.outcome(&loading, started, body).await;
+        let mut behind = Behind { loader: &self.loader, started, loading: Some(loading) };
+        let ending = {
+            let Some(loading) = &behind.loading else { return };
+            let opened = self.outcome(loading, started, body).await;
             let took = started.elapsed();
             let failed = matches!(opened, Opened::Failed(_));
             self.loader.loaded(took, failed);
-            (self.ending(&loading, &opened, took), failed)
+            self.ending(loading, &opened, took).filter(|_| !failed)
         };
+        let Some(loading) = behind.loading.take() else { return };
         match ending {
-            Some(ending) if !failed => self.loader.end(Purpose::Renewal, loading, ending).await,
-            // Those who joined look for an old value of their own.
-            _ if loading.renewing.is_none() => loading.ended(Some(Shared::Spare)),
-            _ => {
-                // Whatever makes it fail may need a moment.
-                io::sleep(FAILED_PAUSE).await;
-                loading.ended(None);
-            }
+            Some(ending) => self.loader.end(Purpose::Renewal, loading, ending).await,
+            None => loading.failed_behind(FAILED_PAUSE),
         }
     }
 
@@ -221,6 +218,24 @@ where
     fn timed_out(&self) -> Option<R> {
         let (limit, error) = self.settings.ageing.load_timeout.zip(self.on_timeout)?;
         Some(R::close(Opened::Failed(error(timed_out(limit)))))
+    }
+}
+
+/// A load behind its caller, while its body runs. One that panics has failed like any other.
+struct Behind<'a, R: ShapeOf<N>, const N: u8> {
+    loader: &'a Loader<R, N>,
+    started: Instant,
+    loading: Option<Box<Loading>>,
+}
+
+impl<R: ShapeOf<N>, const N: u8> Drop for Behind<'_, R, N> {
+    fn drop(&mut self) {
+        if let Some(loading) = self.loading.take()
+            && std::thread::panicking()
+        {
+            self.loader.loaded(self.started.elapsed(), true);
+            loading.failed_behind(FAILED_PAUSE);
+        }
     }
 }
 
