@@ -57,8 +57,10 @@ impl<'de> Deserialize<'de> for Never {
 }
 
 /// What is left of a return value that is no `Err`.
-pub(crate) enum Kept<V, A> {
+pub enum Kept<V, A> {
+    /// The innermost value.
     Value(V),
+    /// `None`.
     Absent(A),
 }
 

@@ -26,4 +26,4 @@ pub(crate) use flights::{Flights, Joined};
 pub(crate) use follower::{Follower, Told};
 pub(crate) use leader::Leader;
 pub(crate) use liveness::{Liveness, attended, current, tick};
-pub(crate) use nesting::{inside, within, within_all};
+pub(crate) use nesting::{enter, inside, within, within_all};

@@ -1,11 +1,12 @@
 //! What becomes of a body's outcome: decided before anything is awaited, so that an error need not
 //! live across an await.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Loader;
-use crate::cache::{Loading, Shared, Unwritten};
+use crate::cache::{Cache, Loading, Shared, Unwritten};
 use crate::coder::Coder;
 use crate::entry::Content;
 use crate::policy::effective_ttl;
@@ -110,20 +111,39 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         }
     }
 
-    /// Carries out an ending.
-    pub(crate) async fn end(&self, purpose: Purpose, loading: Box<Loading>, ending: Ending) {
-        let stored = match ending {
-            Ending::Commit(value) => loading.commit(self.function, value).await,
+    /// Carries out an ending; what there is to wait for.
+    pub(crate) fn end(
+        &self,
+        purpose: Purpose,
+        loading: Box<Loading>,
+        ending: Ending,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let value = match ending {
+            Ending::Commit(value) => Some((loading, value)),
             Ending::Ended(shared) => {
                 loading.ended(shared);
-                false
+                None
             }
         };
         // What stands there, or what another call stored meanwhile, may be older than this value.
-        if let (Purpose::Refresh, false, Ok(key)) = (purpose, stored, &self.key)
-            && let Err(failure) = self.forget(key).wait().await
-        {
-            self.count(|counters| counters.fault(failure.fault));
+        let outdated = match (purpose, &self.key) {
+            (Purpose::Refresh, Ok(key)) => Some(key.as_str().to_owned()),
+            _ => None,
+        };
+        if value.is_none() && outdated.is_none() {
+            return None;
         }
+        let (cache, function) = (Cache::clone(&self.cache), self.function);
+        Some(Box::pin(async move {
+            let stored = match value {
+                Some((loading, value)) => loading.commit(function, value).await,
+                None => false,
+            };
+            if let (false, Some(key)) = (stored, outdated)
+                && let Err(failure) = cache.removal(vec![key], Vec::new()).wait().await
+            {
+                cache.counters(function, |counters| counters.fault(failure.fault));
+            }
+        }))
     }
 }

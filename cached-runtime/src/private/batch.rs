@@ -168,7 +168,7 @@ where
         F: Fn(Vec<K>) -> L,
         L: Future<Output = R>,
     {
-        attended(self.running(body))
+        Box::pin(attended(self.running(body)))
     }
 
     async fn running<F, L>(self, body: F) -> R

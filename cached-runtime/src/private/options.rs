@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::coder::Coder;
+use crate::shape::{Kept, Opened};
 
 /// A ttl, the same for each value or by value.
 pub trait Ttl<D> {
@@ -123,6 +124,54 @@ impl<E> Failures<E> for KeepErrors<E> {
 
     fn ttl(&self) -> Option<Duration> {
         Some(self.ttl)
+    }
+}
+
+/// What is held of a result while its value is stored. An error that is not kept is never held across
+/// an await, so that a future stays `Send` where only the error is not.
+///
+/// It is no part of [`Failures`]: the compiler forgets lifetimes when it asks whether a future is
+/// `Send`, and could not find a trait of the error's own type then.
+pub trait Hold {
+    /// What is held of it.
+    type Held<V, A, E>;
+    /// Holds it; an error that is not kept comes back.
+    ///
+    /// # Errors
+    /// With that error.
+    fn hold<V, A, E>(opened: Opened<V, A, E>) -> Result<Self::Held<V, A, E>, E>;
+    /// What was held.
+    fn opened<V, A, E>(held: Self::Held<V, A, E>) -> Opened<V, A, E>;
+}
+
+impl<X> Hold for NoErrors<X> {
+    type Held<V, A, E> = Kept<V, A>;
+
+    fn hold<V, A, E>(opened: Opened<V, A, E>) -> Result<Kept<V, A>, E> {
+        match opened {
+            Opened::Value(value) => Ok(Kept::Value(value)),
+            Opened::Absent(absence) => Ok(Kept::Absent(absence)),
+            Opened::Failed(error) => Err(error),
+        }
+    }
+
+    fn opened<V, A, E>(kept: Kept<V, A>) -> Opened<V, A, E> {
+        match kept {
+            Kept::Value(value) => Opened::Value(value),
+            Kept::Absent(absence) => Opened::Absent(absence),
+        }
+    }
+}
+
+impl<X> Hold for KeepErrors<X> {
+    type Held<V, A, E> = Opened<V, A, E>;
+
+    fn hold<V, A, E>(opened: Opened<V, A, E>) -> Result<Opened<V, A, E>, E> {
+        Ok(opened)
+    }
+
+    fn opened<V, A, E>(opened: Opened<V, A, E>) -> Opened<V, A, E> {
+        opened
     }
 }
 

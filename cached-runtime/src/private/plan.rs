@@ -16,7 +16,10 @@ use crate::policy::{Ageing, SingleFlight};
 use crate::shape::{Fallible, HasErr, HasNone, Kind, ShapeOf};
 use crate::sharing::Sharer;
 
+mod behind;
+mod load;
 mod run;
+mod running;
 
 /// A call and how its value is kept.
 #[must_use]
