@@ -67,6 +67,16 @@ pub(crate) struct Ageing {
 }
 
 impl Ageing {
+    /// Values don't grow old: past their ttl they are gone.
+    pub(crate) const OFF: Self = Self {
+        stale_while_revalidate: Duration::ZERO,
+        stale_if_error: Duration::ZERO,
+        refresh_ahead: None,
+        early_refresh: None,
+        soft_timeout: None,
+        load_timeout: None,
+    };
+
     /// How long a value is kept beyond its ttl.
     pub(crate) fn window(&self) -> Duration {
         self.stale_while_revalidate.max(self.stale_if_error).min(MAX_TTL)

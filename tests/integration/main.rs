@@ -6,6 +6,7 @@ mod breaker;
 mod cluster;
 mod connection;
 mod database;
+mod deep;
 mod examples;
 mod failure;
 mod fencing;

@@ -44,7 +44,8 @@ async fn get_settings(id: u64) -> Arc<Settings> {
         }
         entry.cached(::core::time::Duration::new(60u64, 0u32))
     };
-    plan.run(async move {
+    (|| plan)()
+        .run(async move {
             if false {
                 return ::cached_runtime::__private::returning::<Arc<Settings>>();
             }
@@ -95,7 +96,7 @@ fn get_user(id: u64) -> Option<User> {
         }
         entry.cached(::core::time::Duration::new(60u64, 0u32))
     };
-    plan.run_blocking(|| -> Option<User> { query(id) })
+    (|| plan)().run_blocking(|| -> Option<User> { query(id) })
 }
 impl Repo {
     #[allow(unused_braces)]
@@ -155,7 +156,8 @@ impl Repo {
                 .stale_while_revalidate(::core::time::Duration::new(30u64, 0u32))
                 .refresh_ahead(0.8f64)
         };
-        plan.run_owned(async move {
+        (|| plan)()
+            .run_owned(async move {
                 if false {
                     return ::cached_runtime::__private::returning::<
                         Result<User, sqlx::Error>,

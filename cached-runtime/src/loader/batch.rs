@@ -18,7 +18,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     /// Looks all keys up in one trip, and waits for nobody. In the order of the loaders.
     pub(crate) async fn begin_all(
         loaders: &[&Self],
-        serving: &Serving,
+        serving: &Serving<'_>,
         errors: Errors<'_, R::Error>,
     ) -> Vec<Begun<R>> {
         let Some(Self { cache, .. }) = loaders.first() else { return Vec::new() };
@@ -70,11 +70,10 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     /// As [`refreshing`](Self::refreshing), for all in one trip.
     pub(crate) async fn refreshing_all(loaders: &[&Self]) -> Vec<Box<Loading>> {
         let Some(Self { cache, .. }) = loaders.first() else { return Vec::new() };
-        let serving = Serving::default();
         let keys: Vec<_> = loaders.iter().map(|loader| loader.usable_key()).collect();
         let usable = loaders.iter().zip(&keys).filter_map(|(loader, key)| {
             let key = (*key)?;
-            Some(Call::new(cache, loader.wants(key, &serving)))
+            Some(Call::new(cache, loader.wants(key, &Serving::PLAIN)))
         });
         let mut loads = cache.over_all(usable.collect()).await.into_iter();
         let bypass = || Loading::new(cache, 0, Fill::Bypass, None);

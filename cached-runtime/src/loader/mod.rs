@@ -35,18 +35,24 @@ pub(crate) struct Loader<R: ShapeOf<N>, const N: u8> {
     pub(crate) tags: Vec<String>,
     pub(crate) coder: Coder<R::Data>,
     /// Where values are kept in this process's memory as well: how, and the arguments.
-    pub(crate) near: Option<(Keeper<R::Value>, Trace)>,
+    pub(crate) near: Option<Box<(Keeper<R::Value>, Trace)>>,
 }
 
 /// How a call is to be served.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Serving {
-    pub(crate) ageing: Ageing,
+#[derive(Clone, Copy)]
+pub(crate) struct Serving<'a> {
+    pub(crate) ageing: &'a Ageing,
     pub(crate) flight: SingleFlight,
     /// Whether the age of what is served is asked for.
     pub(crate) age: bool,
     /// Whether the body can run in the background.
     pub(crate) owned: bool,
+}
+
+impl Serving<'_> {
+    /// As a function without options is.
+    pub(crate) const PLAIN: Self =
+        Self { ageing: &Ageing::OFF, flight: SingleFlight::Fleet, age: false, owned: false };
 }
 
 /// How errors of a function come back: those that are cached (`err_ttl`), and those that calls in
@@ -84,62 +90,72 @@ pub(crate) enum Found<R> {
 impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     /// Looks the key up, alone or with others; where nothing usable is there, the right to load is
     /// now held, or it is known that there is none.
-    pub(crate) async fn begin(&self, serving: &Serving, errors: Errors<'_, R::Error>) -> Found<R> {
-        let Some(key) = self.usable_key() else {
-            return Found::Load(Loading::new(&self.cache, 0, Fill::Bypass, None));
-        };
-        let mut call = Call::new(&self.cache, self.wants(key, serving));
-        match call.enter().await {
-            Entered::Look => {}
-            Entered::Load(loading) => return Found::Load(loading),
-            Entered::TimedOut => return self.timed_out(),
-            Entered::Shared(shared) => {
-                let spare = match &shared {
-                    Shared::Failed { .. } | Shared::Spare => Box::pin(call.spare()).await,
-                    Shared::Sight(_) | Shared::Loaded { .. } => None,
-                };
-                if let Some((found, origin)) = self.joined(key, serving, &shared, spare, errors) {
-                    return Found::Hit(found, origin, None);
-                }
-                if let Shared::Loaded { bypass, .. } = shared {
-                    // The value that it waited for is of no use to it, nor would the next one be.
-                    return Found::Load(call.on_its_own(bypass));
-                }
-                // What serves the leader does not serve this call: it goes its own way.
-            }
-        }
-        loop {
-            let ticket = self.ticket(key);
-            let sight = match call.look().await {
-                Ok(sight) => sight,
-                Err(failure) => return Found::Load(call.unasked(&failure)),
+    ///
+    /// Not an `async fn`: that would keep its arguments twice, in each call's future.
+    pub(crate) fn begin<'a>(
+        &'a self,
+        serving: Serving<'a>,
+        errors: Errors<'a, R::Error>,
+    ) -> impl Future<Output = Found<R>> + use<'a, R, N> {
+        async move {
+            let Some(key) = self.usable_key() else {
+                return Found::Load(Loading::new(&self.cache, 0, Fill::Bypass, None));
             };
-            // A found value must not live across an await: its error may not be `Send`.
-            let next = match self.judge(&call, key, &sight, serving, errors) {
-                Judged::Serve(found, origin, good_for) => {
-                    let found = self.keep_near(ticket, key, &sight, (found, origin, good_for));
-                    call.served(sight);
-                    self.answered(origin.source);
-                    return Found::Hit(found, origin, None);
-                }
-                Judged::Renew(found, origin, renewal) if serving.owned => {
-                    call.served(sight);
-                    self.answered(origin.source);
-                    return Found::Hit(found, origin, Some(renewal));
-                }
-                Judged::Renew(_, _, renewal) => Next::Renew(renewal),
-                Judged::Not(unserved) => Next::Resolve(unserved),
-            };
-            match Box::pin(call.next(sight, next)).await {
-                Resolved::Again => {}
-                Resolved::Load(loading) => return Found::Load(loading),
-                Resolved::Spare(sight) => {
-                    // It was whole and valid a moment ago.
-                    if let Some((found, origin)) = self.served(key, &sight, serving, errors) {
+            let mut call = Call::new(&self.cache, self.wants(key, &serving));
+            match call.enter().await {
+                Entered::Look => {}
+                Entered::Load(loading) => return Found::Load(loading),
+                Entered::TimedOut => return self.timed_out(),
+                Entered::Shared(shared) => {
+                    let spare = match &shared {
+                        Shared::Failed { .. } | Shared::Spare => Box::pin(call.spare()).await,
+                        Shared::Sight(_) | Shared::Loaded { .. } => None,
+                    };
+                    if let Some((found, origin)) =
+                        self.joined(key, &serving, &shared, spare, errors)
+                    {
                         return Found::Hit(found, origin, None);
                     }
+                    if let Shared::Loaded { bypass, .. } = shared {
+                        // The value that it waited for is of no use to it, nor would the next one be.
+                        return Found::Load(call.on_its_own(bypass));
+                    }
+                    // What serves the leader does not serve this call: it goes its own way.
                 }
-                Resolved::TimedOut => return self.timed_out(),
+            }
+            loop {
+                let ticket = self.ticket(key);
+                let sight = match call.look().await {
+                    Ok(sight) => sight,
+                    Err(failure) => return Found::Load(call.unasked(&failure)),
+                };
+                // A found value must not live across an await: its error may not be `Send`.
+                let next = match self.judge(&call, key, &sight, &serving, errors) {
+                    Judged::Serve(found, origin, good_for) => {
+                        let found = self.keep_near(ticket, key, &sight, (found, origin, good_for));
+                        call.served(sight);
+                        self.answered(origin.source);
+                        return Found::Hit(found, origin, None);
+                    }
+                    Judged::Renew(found, origin, renewal) if serving.owned => {
+                        call.served(sight);
+                        self.answered(origin.source);
+                        return Found::Hit(found, origin, Some(renewal));
+                    }
+                    Judged::Renew(_, _, renewal) => Next::Renew(renewal),
+                    Judged::Not(unserved) => Next::Resolve(unserved),
+                };
+                match Box::pin(call.next(sight, next)).await {
+                    Resolved::Again => {}
+                    Resolved::Load(loading) => return Found::Load(loading),
+                    Resolved::Spare(sight) => {
+                        // It was whole and valid a moment ago.
+                        if let Some((found, origin)) = self.served(key, &sight, &serving, errors) {
+                            return Found::Hit(found, origin, None);
+                        }
+                    }
+                    Resolved::TimedOut => return self.timed_out(),
+                }
             }
         }
     }
@@ -150,12 +166,12 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         Found::TimedOut
     }
 
-    fn wants<'a>(&'a self, key: &'a Key, serving: &'a Serving) -> Wants<'a> {
+    fn wants<'a>(&'a self, key: &'a Key, serving: &Serving<'a>) -> Wants<'a> {
         let Serving { ageing, flight, age, .. } = serving;
         let (function, tags) = (self.function, &self.tags[..]);
         // What is kept is kept no longer than the store keeps it.
         let age = *age || self.near.is_some();
-        Wants { function, key, tags, ageing, flight: *flight, age }
+        Wants { function, key, tags, ageing: *ageing, flight: *flight, age }
     }
 
     /// The key, where calls can be cached by it; else the reason is counted, and said once.

@@ -73,7 +73,7 @@ impl<V> Nearby<'_, V> {
 impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     /// What this process's memory has; counted as a hit.
     pub(crate) fn nearby(&self) -> Option<(R, Origin)> {
-        let ((keeper, trace), key) = (self.near.as_ref()?, self.key.as_ref().ok()?);
+        let ((keeper, trace), key) = (self.near.as_deref()?, self.key.as_ref().ok()?);
         let kept = Nearby { cache: &self.cache, function: self.function, keeper, trace };
         kept.find(key.as_str(), key.fingerprint(), &self.tags)
     }
@@ -92,7 +92,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         sight: &Sight,
         (found, origin, good_for): (R, Origin, Option<Duration>),
     ) -> R {
-        let (Some((keeper, _)), Some(ticket), Some(good_for)) = (&self.near, ticket, good_for)
+        let (Some((keeper, _)), Some(ticket), Some(good_for)) =
+            (self.near.as_deref(), ticket, good_for)
         else {
             return found;
         };

@@ -58,7 +58,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         call: &Call<'_>,
         key: &Key,
         sight: &Sight,
-        serving: &Serving,
+        serving: &Serving<'_>,
         errors: Errors<'_, R::Error>,
     ) -> Judged<R> {
         let bytes = match call.classify(&sight.looked) {
@@ -66,7 +66,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             Err(unserved) => return Judged::Not(unserved),
         };
         let useless = || Judged::Not(Unserved::Useless(entry::fence_of(bytes)));
-        let read = match self.read(key, bytes, sight, &serving.ageing, errors) {
+        let read = match self.read(key, bytes, sight, serving.ageing, errors) {
             Ok(read) => read,
             Err(Unusable::Invalid) => return useless(),
             Err(Unusable::Fault(fault)) => {
@@ -95,11 +95,11 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         &self,
         key: &Key,
         sight: &Sight,
-        serving: &Serving,
+        serving: &Serving<'_>,
         errors: Errors<'_, R::Error>,
     ) -> Option<(R, Origin)> {
         let Looked::Present(bytes) = &sight.looked else { return None };
-        let read = self.read(key, bytes, sight, &serving.ageing, errors).ok()?;
+        let read = self.read(key, bytes, sight, serving.ageing, errors).ok()?;
         let Read { found, origin, freshness, .. } = read;
         if freshness == Freshness::Expired {
             return None;
@@ -113,7 +113,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     pub(super) fn joined(
         &self,
         key: &Key,
-        serving: &Serving,
+        serving: &Serving<'_>,
         shared: &Shared,
         spare: Option<Sight>,
         errors: Errors<'_, R::Error>,
@@ -124,7 +124,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let (found, bypass) = match shared {
             Shared::Sight(sight) => {
                 let Looked::Present(bytes) = &sight.looked else { return None };
-                let read = self.read(key, bytes, sight, &serving.ageing, errors).ok()?;
+                let read = self.read(key, bytes, sight, serving.ageing, errors).ok()?;
                 let Read { found, origin, freshness, .. } = read;
                 if matches!(freshness, Freshness::Spare | Freshness::Expired) {
                     return None;
@@ -155,7 +155,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     pub(super) fn fresh(&self, key: &Key, sight: &Sight) -> Option<R::Value> {
         let Looked::Present(bytes) = &sight.looked else { return None };
         let errors = Errors { cached: None, sharer: Sharer::none() };
-        let read = self.read(key, bytes, sight, &Ageing::default(), errors).ok()?;
+        let read = self.read(key, bytes, sight, &Ageing::OFF, errors).ok()?;
         let Read { found, freshness, .. } = read;
         if freshness != Freshness::Fresh {
             return None;

@@ -22,8 +22,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let Some(key) = self.usable_key() else {
             return Loading::new(&self.cache, 0, Fill::Bypass, None);
         };
-        let serving = Serving::default();
-        let mut call = Call::new(&self.cache, self.wants(key, &serving));
+        let mut call = Call::new(&self.cache, self.wants(key, &Serving::PLAIN));
         match call.look().await {
             Ok(sight) => call.over(&sight).await,
             Err(failure) => call.unasked(&failure),

@@ -242,7 +242,6 @@ where
         let mut loads = Vec::new();
         {
             let serving = self.serving();
-            let serving = &serving;
             let wait = |&at: &usize| async move {
                 (at, self.keys[at].1.begin(serving, no_errors()).await)
             };
@@ -343,7 +342,7 @@ where
         Ok(())
     }
 
-    fn serving(&self) -> Serving {
+    fn serving(&self) -> Serving<'_> {
         self.plan.serving(&Slot::none(), false)
     }
 }

@@ -161,6 +161,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
             Ok(tags) => (builder.finish(), tags),
             Err(error) => (Err(error), Vec::new()),
         };
+        let near = near.map(Box::new);
         Loader { cache, function, key, tags, coder, near }
     }
 

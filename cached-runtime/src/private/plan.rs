@@ -30,11 +30,11 @@ pub struct Plan<R: ShapeOf<N>, const N: u8, T, I, X> {
     failures: X,
     sharer: Sharer<R::Error>,
     on_timeout: Option<fn(Error) -> R::Error>,
-    settings: Settings,
+    /// Where there are any: most functions have none, and a plan is moved about.
+    settings: Option<Box<Settings>>,
 }
 
 /// The options that are the same whatever the function returns.
-#[derive(Clone, Copy, Default)]
 struct Settings {
     none_ttl: Option<Duration>,
     jitter: f64,
@@ -43,9 +43,19 @@ struct Settings {
     flight: SingleFlight,
 }
 
+impl Settings {
+    const NONE: Self = Self {
+        none_ttl: None,
+        jitter: 0.0,
+        compress: None,
+        ageing: Ageing::OFF,
+        flight: SingleFlight::Fleet,
+    };
+}
+
 impl<R: ShapeOf<N>, const N: u8, T> Plan<R, N, T, Always, NoErrors<R::Error>> {
     pub(super) fn new(loader: Loader<R, N>, ttl: T, sharer: Sharer<R::Error>) -> Self {
-        let (failures, settings) = (NoErrors(PhantomData), Settings::default());
+        let (failures, settings) = (NoErrors(PhantomData), None);
         Self { loader, ttl, keep: Always, failures, sharer, on_timeout: None, settings }
     }
 }
@@ -58,39 +68,47 @@ impl<R: ShapeOf<N>, const N: u8> Plan<R, N, Fixed, Always, NoErrors<R::Error>> {
 }
 
 impl<R: ShapeOf<N>, const N: u8, T, I, X> Plan<R, N, T, I, X> {
+    fn settings(&self) -> &Settings {
+        self.settings.as_deref().unwrap_or(&Settings::NONE)
+    }
+
+    fn set(&mut self) -> &mut Settings {
+        self.settings.get_or_insert_with(|| Box::new(Settings::NONE))
+    }
+
     /// With `jitter`.
     pub fn jitter(mut self, jitter: f64) -> Self {
-        self.settings.jitter = jitter;
+        self.set().jitter = jitter;
         self
     }
 
     /// With `stale_while_revalidate`.
     pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
-        self.settings.ageing.stale_while_revalidate = window;
+        self.set().ageing.stale_while_revalidate = window;
         self
     }
 
     /// With `stale_if_error`.
     pub fn stale_if_error(mut self, window: Duration) -> Self {
-        self.settings.ageing.stale_if_error = window;
+        self.set().ageing.stale_if_error = window;
         self
     }
 
     /// With `refresh_ahead`.
     pub fn refresh_ahead(mut self, fraction: f64) -> Self {
-        self.settings.ageing.refresh_ahead = Some(fraction);
+        self.set().ageing.refresh_ahead = Some(fraction);
         self
     }
 
     /// With `early_refresh`.
     pub fn early_refresh(mut self, beta: f64) -> Self {
-        self.settings.ageing.early_refresh = Some(beta);
+        self.set().ageing.early_refresh = Some(beta);
         self
     }
 
     /// With `soft_timeout`.
     pub fn soft_timeout(mut self, after: Duration) -> Self {
-        self.settings.ageing.soft_timeout = Some(after);
+        self.set().ageing.soft_timeout = Some(after);
         self
     }
 
@@ -99,14 +117,14 @@ impl<R: ShapeOf<N>, const N: u8, T, I, X> Plan<R, N, T, I, X> {
     where
         R: Fallible<N>,
     {
-        self.settings.ageing.load_timeout = Some(after);
+        self.set().ageing.load_timeout = Some(after);
         self.on_timeout = Some(R::error_of);
         self
     }
 
     /// With `single_flight`.
     pub fn single_flight(mut self, flight: SingleFlight) -> Self {
-        self.settings.flight = flight;
+        self.set().flight = flight;
         self
     }
 
@@ -115,13 +133,13 @@ impl<R: ShapeOf<N>, const N: u8, T, I, X> Plan<R, N, T, I, X> {
     where
         Kind<N>: HasNone,
     {
-        self.settings.none_ttl = Some(ttl);
+        self.set().none_ttl = Some(ttl);
         self
     }
 
     /// With `compress`.
     pub fn compress<Z: ZstdFeature>(mut self, threshold: usize) -> Self {
-        self.settings.compress = Some(threshold);
+        self.set().compress = Some(threshold);
         self
     }
 
@@ -151,8 +169,8 @@ impl<R: ShapeOf<N>, const N: u8, T, I, X> Plan<R, N, T, I, X> {
     }
 
     fn terms(&self, ttl: Duration) -> Terms {
-        let Settings { jitter, compress, ageing, .. } = self.settings;
-        Terms { ttl, jitter, compress, stale: ageing.window() }
+        let Settings { jitter, compress, ageing, .. } = self.settings();
+        Terms { ttl, jitter: *jitter, compress: *compress, stale: ageing.window() }
     }
 }
 

@@ -72,7 +72,7 @@ where
         body: F,
     ) -> Opened<R::Value, R::Absence, R::Error> {
         let body = within(loading.id(), body);
-        let Some((limit, error)) = self.settings.ageing.load_timeout.zip(self.on_timeout) else {
+        let Some((limit, error)) = self.settings().ageing.load_timeout.zip(self.on_timeout) else {
             return body.await.open();
         };
         match io::timeout(Some(limit.saturating_sub(started.elapsed())), body).await {

@@ -71,7 +71,7 @@ where
         slot: Slot,
     ) -> Box<Self> {
         let started = loading.began();
-        let ageing = &plan.settings.ageing;
+        let ageing = &plan.settings().ageing;
         let limit = ageing.load_timeout.filter(|_| plan.on_timeout.is_some());
         let limit = limit.map(|limit| -> Work { Box::pin(io::sleep(limit)) });
         let parts = Some(Parts { plan, loading, purpose, slot, started, body: None });
@@ -95,7 +95,7 @@ where
         F: Send + 'static,
     {
         if let Some(parts) = &self.parts
-            && let Some(soft) = parts.plan.settings.ageing.soft_timeout
+            && let Some(soft) = parts.plan.settings().ageing.soft_timeout
             && parts.loading.spare.is_some()
         {
             let go_on = |parts: Parts<R, N, T, I, X, F>| {
@@ -270,7 +270,7 @@ where
                 let coder = &Coder { id: loader.coder.id, ..no_payload() };
                 let content = Content::None;
                 let outcome = Outcome { content, fingerprint, coder, value: None };
-                let ttl = self.settings.none_ttl.unwrap_or_default();
+                let ttl = self.settings().none_ttl.unwrap_or_default();
                 loader.ending(loading, &outcome, self.terms(ttl), took)
             }
             Opened::Failed(error) => {
@@ -305,7 +305,7 @@ where
 
     /// The error of a load that takes longer than it may.
     pub(super) fn timed_out_error(&self) -> Option<R::Error> {
-        let (limit, error) = self.settings.ageing.load_timeout.zip(self.on_timeout)?;
+        let (limit, error) = self.settings().ageing.load_timeout.zip(self.on_timeout)?;
         Some(error(timed_out(limit)))
     }
 }

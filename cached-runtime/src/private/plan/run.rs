@@ -34,9 +34,6 @@ where
     X: Failures<R::Error> + Hold,
 {
     /// The call: the stored value, or the body's.
-    ///
-    /// Its future is a box: a few words in whatever awaits it, and in each of the frames that it is
-    /// moved through.
     pub fn run<F: Future<Output = R>>(self, body: F) -> impl Future<Output = R> {
         let start = async move {
             let (start, slot) = self.start(false).await;
@@ -48,7 +45,7 @@ where
                 }
             }
         };
-        Box::pin(attended(Running::new(start, body)))
+        attended(Running::new(start, body))
     }
 
     /// As [`run`](Self::run), with a body that may go on when its caller does not wait any more.
@@ -78,7 +75,7 @@ where
                 }
             }
         };
-        Box::pin(attended(Running::new(start, body)))
+        attended(Running::new(start, body))
     }
 
     /// As [`run`](Self::run), blocking.
@@ -137,7 +134,7 @@ where
                 return (Start::Body(loading, Purpose::Refresh), Slot::none());
             }
         };
-        let start = match self.loader.begin(&self.serving(&slot, owned), self.errors()).await {
+        let start = match self.loader.begin(self.serving(&slot, owned), self.errors()).await {
             Found::Hit(found, origin, renewal) => {
                 slot.fill(origin);
                 match renewal {
@@ -151,9 +148,9 @@ where
         (start, slot)
     }
 
-    pub(in super::super) fn serving(&self, slot: &Slot, owned: bool) -> Serving {
-        let Settings { ageing, flight, .. } = self.settings;
-        Serving { ageing, flight, age: slot.is_asked(), owned }
+    pub(in super::super) fn serving(&self, slot: &Slot, owned: bool) -> Serving<'_> {
+        let Settings { ageing, flight, .. } = self.settings();
+        Serving { ageing, flight: *flight, age: slot.is_asked(), owned }
     }
 
     pub(super) fn errors(&self) -> Errors<'_, R::Error> {

@@ -8,8 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use pin_project_lite::pin_project;
-
 /// What a call does next.
 pub(super) enum Begun<R, F, L> {
     /// Return this.
@@ -27,19 +25,21 @@ pub(super) trait Loads<F>: Future {
     fn runs(&mut self, body: F);
 }
 
-pin_project! {
-    pub(super) struct Running<S, F, L> {
-        #[pin]
-        start: S,
-        body: Option<F>,
-        load: Option<Pin<Box<L>>>,
-        uncached: Option<Pin<Box<F>>>,
-    }
+/// Small, but for the body: it stands in whatever awaits it, and is moved through each frame up to
+/// there.
+pub(super) struct Running<S, F, L> {
+    start: Pin<Box<S>>,
+    /// Not polled here, so that it may still be moved.
+    body: Option<F>,
+    load: Option<Pin<Box<L>>>,
+    uncached: Option<Pin<Box<F>>>,
 }
+
+impl<S, F, L> Unpin for Running<S, F, L> {}
 
 impl<S, F, L> Running<S, F, L> {
     pub(super) fn new(start: S, body: F) -> Self {
-        Self { start, body: Some(body), load: None, uncached: None }
+        Self { start: Box::pin(start), body: Some(body), load: None, uncached: None }
     }
 }
 
@@ -50,20 +50,19 @@ where
     L: Loads<F, Output = R>,
 {
     /// Until it is known what to do; what is to be returned, where nothing runs.
-    fn begin(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<R>> {
-        let this = self.project();
-        let begun = ready!(this.start.poll(context));
-        let Some(body) = this.body.take() else { return Poll::Pending };
+    fn begin(&mut self, context: &mut Context<'_>) -> Poll<Option<R>> {
+        let begun = ready!(self.start.as_mut().poll(context));
+        let Some(body) = self.body.take() else { return Poll::Pending };
         match begun {
             Begun::Answered(found) => return Poll::Ready(Some(found)),
             Begun::Renewed(found, behind) => {
                 behind(body);
                 return Poll::Ready(Some(found));
             }
-            Begun::Uncached => *this.uncached = Some(Box::pin(body)),
+            Begun::Uncached => self.uncached = Some(Box::pin(body)),
             Begun::Load(mut load) => {
                 load.runs(body);
-                *this.load = Some(Box::into_pin(load));
+                self.load = Some(Box::into_pin(load));
             }
         }
         Poll::Ready(None)
@@ -80,12 +79,12 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         if self.body.is_some()
-            && let Some(found) = ready!(self.as_mut().begin(context))
+            && let Some(found) = ready!(self.begin(context))
         {
             return Poll::Ready(found);
         }
-        let this = self.project();
-        match (this.load, this.uncached) {
+        let this = &mut *self;
+        match (&mut this.load, &mut this.uncached) {
             (Some(load), _) => load.as_mut().poll(context),
             (None, Some(body)) => body.as_mut().poll(context),
             // It was answered already.

@@ -5,7 +5,9 @@
 //! Nobody waits for company. The first caller of a turn spawns the task that sends; by the time
 //! the runtime comes to it, whoever else was ready to run has added its lookup.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use redis::{Arg, Cmd, Pipeline, RedisError, Value};
 use tokio::sync::oneshot;
@@ -136,10 +138,12 @@ impl Drop for Turn {
 /// A lookup that will be sent on its runtime's next turn.
 pub(super) struct Queued(oneshot::Receiver<Result<Seen, Lost>>);
 
-impl Queued {
-    pub(super) async fn answered(self) -> Result<Seen, Lost> {
+impl Future for Queued {
+    type Output = Result<Seen, Lost>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // The sender is gone only where the runtime is.
-        self.0.await.unwrap_or(Err(Lost::Unanswered))
+        Pin::new(&mut self.0).poll(context).map(|told| told.unwrap_or(Err(Lost::Unanswered)))
     }
 }
 
@@ -268,7 +272,7 @@ mod tests {
         assert!(turn.is_some() && none.is_none());
         drop(turn);
         for queued in [first, second] {
-            assert!(matches!(queued.answered().await, Err(Lost::Unanswered)));
+            assert!(matches!(queued.await, Err(Lost::Unanswered)));
         }
         // Who comes next has a turn of its own.
         let (_third, turn) = lane.add(commands());

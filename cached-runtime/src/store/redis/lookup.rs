@@ -1,6 +1,8 @@
 //! The lookup: fused with taking the lease where the server allows it, else in two steps.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -25,12 +27,15 @@ enum Queued<'a> {
     Not(Lost),
 }
 
-impl Queued<'_> {
-    async fn answered(self) -> Result<Seen, Lost> {
-        match self {
-            Self::Wire(queued) => queued.await,
-            Self::Packed(queued) => queued.answered().await,
-            Self::Not(lost) => Err(lost),
+/// By hand: each hit is moved about, and kept, as large as this is.
+impl Future for Queued<'_> {
+    type Output = Result<Seen, Lost>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Wire(queued) => Pin::new(queued).poll(context),
+            Self::Packed(queued) => Pin::new(queued).poll(context),
+            Self::Not(lost) => Poll::Ready(Err(std::mem::replace(lost, Lost::Unanswered))),
         }
     }
 }
@@ -44,33 +49,54 @@ impl RedisStore {
 
     /// Looks up in any thread and any runtime: here where a connection is up, which is the hot path
     /// and has no box and no copy of the key, else where one can be had.
-    pub(in crate::store) async fn lookup_anywhere(
+    ///
+    /// Not an `async fn`, nor what it calls: that would keep its arguments twice, in each call's
+    /// future.
+    pub(in crate::store) fn lookup_anywhere<'a>(
+        &'a self,
+        asked: Asked<'a>,
+        token: &'a Token,
+    ) -> impl Future<Output = Result<Sight, Failure>> + use<'a> {
+        async move {
+            match self.live_here() {
+                Some(live) => self.lookup_on(live, asked, token).await,
+                None => Box::pin(self.lookup_elsewhere(asked, token)).await,
+            }
+        }
+    }
+
+    #[cold]
+    fn lookup_elsewhere(
         &self,
         asked: Asked<'_>,
         token: &Token,
-    ) -> Result<Sight, Failure> {
-        if let Some(live) = self.live_here() {
-            return self.lookup_on(live, asked, token).await;
-        }
+    ) -> impl Future<Output = Result<Sight, Failure>> + use<> {
         let (store, token) = (self.clone(), *token);
         let (key, tags, age) = (asked.key.to_owned(), asked.tags.to_owned(), asked.age);
         let lookup =
             async move { store.lookup(Asked { key: &key, tags: &tags, age }, &token).await };
-        Task::pending(lookup).wait().await
+        Task::pending(lookup).wait()
     }
 
-    async fn lookup_on(
-        &self,
+    fn lookup_on<'a>(
+        &'a self,
         live: Arc<Live>,
-        asked: Asked<'_>,
-        token: &Token,
-    ) -> Result<Sight, Failure> {
-        if self.asking || !self.inner.writes.fused() {
-            return Box::pin(self.plain(asked, token)).await;
+        asked: Asked<'a>,
+        token: &'a Token,
+    ) -> impl Future<Output = Result<Sight, Failure>> + use<'a> {
+        async move {
+            if self.asking || !self.inner.writes.fused() {
+                return Box::pin(self.plain(asked, token)).await;
+            }
+            let _place = self.inner.in_flight.enter()?;
+            match self.ask(&live, asked, token).await {
+                Ok(seen) => self.sight(&live, seen, asked),
+                Err(Lost::Unanswered) => Err(self.unanswered_lookup()),
+                Err(Lost::Error(error)) => {
+                    Box::pin(self.refused(&live, &error, asked, token)).await
+                }
+            }
         }
-        let _place = self.inner.in_flight.enter()?;
-        let queued = self.ask(&live, asked, token);
-        self.answered(&live, queued, asked, token).await
     }
 
     /// Several lookups, which leave as one pipeline; very many as several, one after the other.
@@ -97,7 +123,7 @@ impl RedisStore {
             let queued: Vec<_> =
                 chunk.iter().map(|&(asked, token)| self.ask(&live, asked, token)).collect();
             for queued in queued {
-                answers.push(queued.answered().await);
+                answers.push(queued.await);
             }
             // A server that does not answer is not asked for the rest.
             if matches!(answers.last(), Some(Err(Lost::Unanswered))) {
@@ -131,21 +157,6 @@ impl RedisStore {
         match live.wire() {
             Some(wire) => wire.ask(self, live, asked, token).map_or_else(Queued::Not, Queued::Wire),
             None => Queued::Packed(lane::ask(self, live, self.commands(asked, token))),
-        }
-    }
-
-    /// Waits for the answer of a lookup that was queued.
-    async fn answered(
-        &self,
-        live: &Live,
-        queued: Queued<'_>,
-        asked: Asked<'_>,
-        token: &Token,
-    ) -> Result<Sight, Failure> {
-        match queued.answered().await {
-            Ok(seen) => self.sight(live, seen, asked),
-            Err(Lost::Unanswered) => Err(self.unanswered_lookup()),
-            Err(Lost::Error(error)) => Box::pin(self.refused(live, &error, asked, token)).await,
         }
     }
 
