@@ -11,13 +11,16 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Id};
 use tokio::task::JoinHandle;
 
 use crate::fault::Fault;
 use crate::store::Failure;
+
+mod timer;
+
+pub(crate) use self::timer::{Alarm, sleep, timeout};
 
 /// The I/O thread's runtime; an error where the operating system gives no thread.
 pub(crate) fn handle() -> Result<&'static Io, Failure> {
@@ -145,34 +148,9 @@ impl Drop for Blocked {
     }
 }
 
-/// Waits, in any thread and any runtime.
-pub(crate) async fn sleep(pause: Duration) {
-    if here().is_some() {
-        tokio::time::sleep(pause).await;
-    } else if let Ok(io) = handle() {
-        // Made where it runs: a timer belongs to its runtime. It fails where the process ends.
-        let _ = io.spawn(async move { tokio::time::sleep(pause).await }).await;
-    }
-}
-
-/// `future`, or `None` where it takes longer than `limit`.
-pub(crate) async fn timeout<T>(
-    limit: Option<Duration>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let Some(limit) = limit else { return Some(future.await) };
-    let (mut future, mut pause) = (std::pin::pin!(future), std::pin::pin!(sleep(limit)));
-    std::future::poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => pause.as_mut().poll(context).map(|()| None),
-    })
-    .await
-}
-
 /// tokio answers this question in no other way than by a panic.
 fn is_fit() -> bool {
     std::panic::catch_unwind(|| {
-        drop(tokio::time::sleep(Duration::ZERO));
         #[cfg(unix)]
         drop(tokio::net::UnixDatagram::unbound());
     })
@@ -197,7 +175,11 @@ impl<T: Send + 'static> Task<T> {
     pub(crate) async fn wait(self) -> Result<T, Failure> {
         match self {
             Self::Ready(result) => result,
-            Self::Pending(operation) if here().is_some() => operation.await,
+            Self::Pending(operation) if here().is_some() => {
+                // The timers of its deadlines are there.
+                handle()?;
+                operation.await
+            }
             pending @ Self::Pending(_) => pending.start().done().await,
         }
     }

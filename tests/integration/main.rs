@@ -3,6 +3,7 @@
 
 mod batch;
 mod breaker;
+mod clocks;
 mod cluster;
 mod connection;
 mod database;

@@ -122,7 +122,7 @@ impl Keeper {
     /// Renews what is due until nothing is held any more.
     async fn run(self: Arc<Self>, store: Store, interval: Duration) {
         loop {
-            tokio::time::sleep(interval / 3).await;
+            io::sleep(interval / 3).await;
             let due: Vec<(u64, Hold)> = {
                 let mut held = self.held();
                 if held.leases.is_empty() {
@@ -197,7 +197,7 @@ impl Lease {
     pub(crate) async fn given_up(mut self) -> bool {
         let deadline = self.cache.config().commit_deadline;
         let release = self.cache.store().release(&self.hold);
-        match io::timeout(Some(deadline), release.wait()).await {
+        match io::timeout(deadline, release.wait()).await {
             Some(Ok(stood)) => {
                 self.settled = true;
                 stood

@@ -303,10 +303,10 @@ impl Inner {
         let draining = async {
             while self.queue.drain(&self.store).await.is_err() {
                 // A refusal comes at once, and may be over in a moment.
-                tokio::time::sleep(FIRST_PAUSE).await;
+                crate::io::sleep(FIRST_PAUSE).await;
             }
         };
-        let _ = tokio::time::timeout(self.config.invalidate_deadline, draining).await;
+        let _ = crate::io::timeout(self.config.invalidate_deadline, draining).await;
         self.queue.len()
     }
 }
@@ -317,7 +317,7 @@ async fn attend(cache: Weak<Inner>) {
     let mut attempt = 0;
     loop {
         let pause = backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64());
-        tokio::time::sleep(pause).await;
+        crate::io::sleep(pause).await;
         attempt = attempt.saturating_add(1);
         let Some(cache) = cache.upgrade() else { return };
         if cache.store.refusal().is_none() {

@@ -38,9 +38,8 @@ impl RedisStore {
             let deadline = listening.store.inner.lookup_deadline;
             // The caller's thread may have no timers. A caller that goes away leaves a task that
             // ends by the deadline, and with it the listening.
-            let confirmed = io.spawn(async move {
-                tokio::time::timeout(deadline, listening.confirmed()).await.ok().flatten()
-            });
+            let confirmed = io
+                .spawn(async move { io::timeout(deadline, listening.confirmed()).await.flatten() });
             confirmed.await.ok().flatten()
         }
     }

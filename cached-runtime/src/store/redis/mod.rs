@@ -183,7 +183,7 @@ impl RedisStore {
         };
         let link = self.inner.endpoint.link();
         let mut used: Option<Arc<Live>> = None;
-        let outcome = tokio::time::timeout(deadline, async {
+        let outcome = io::timeout(deadline, async {
             let live = match patience {
                 Patience::None => link.live().await?,
                 Patience::Waits => link.live_or_wait().await?,
@@ -199,7 +199,7 @@ impl RedisStore {
             result.map_err(|error| fault::failure(&error))
         })
         .await;
-        outcome.unwrap_or_else(|_| match used {
+        outcome.unwrap_or_else(|| match used {
             Some(live) => {
                 live.unanswered();
                 Err(self.no_answer(deadline))
