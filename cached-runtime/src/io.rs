@@ -2,13 +2,14 @@
 //! background work (leases renewed and given up) run their store operations.
 //!
 //! A connection dies with the runtime that made it, so what must outlive a caller's runtime
-//! lives here. The thread starts at first need and stays.
+//! lives here. The thread starts at first need and stays, one in each process.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
@@ -23,11 +24,62 @@ mod timer;
 pub(crate) use self::timer::{Alarm, sleep, timeout};
 
 /// The I/O thread's runtime; an error where the operating system gives no thread.
+///
+/// A child of `fork` has none of its parent's threads. It gets one of its own here, at first need,
+/// and whoever lives on it is [told](Forked).
 pub(crate) fn handle() -> Result<&'static Io, Failure> {
-    static IO: OnceLock<Option<Io>> = OnceLock::new();
-    IO.get_or_init(start)
+    static FIRST: OnceLock<Home> = OnceLock::new();
+    let mut home = FIRST.get_or_init(Home::start);
+    while let Some(next) = home.next.get() {
+        home = next;
+    }
+    // Only the last is this process's: the id of one that ended may be given again.
+    if home.process != std::process::id() {
+        home = home.next.get_or_init(|| Box::new(Home::start()));
+        if !home.told.swap(true, Ordering::AcqRel) {
+            forked();
+        }
+    }
+    home.io
         .as_ref()
         .ok_or_else(|| Failure::new(Fault::Off, "the cache's I/O thread could not be started"))
+}
+
+/// The I/O thread of a process, and those of its children in them.
+struct Home {
+    process: u32,
+    io: Option<Io>,
+    told: AtomicBool,
+    next: OnceLock<Box<Home>>,
+}
+
+impl Home {
+    fn start() -> Self {
+        let (told, next) = (AtomicBool::new(false), OnceLock::new());
+        Self { process: std::process::id(), io: start(), told, next }
+    }
+}
+
+/// Has tasks on the I/O thread, or waits for some.
+pub(crate) trait Forked: Send + Sync {
+    /// This is a child process: those tasks are the parent's, and go on there alone. They are
+    /// neither ended nor dropped here, for they share their sockets with the parent.
+    fn in_child(self: Arc<Self>);
+}
+
+static OWNERS: Mutex<Vec<Weak<dyn Forked>>> = Mutex::new(Vec::new());
+
+/// Tells `owner` when this process turns out to be a child.
+pub(crate) fn tell(owner: Weak<dyn Forked>) {
+    let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+    owners.retain(|owner| owner.strong_count() > 0);
+    owners.push(owner);
+}
+
+#[cold]
+fn forked() {
+    let owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    owners.iter().filter_map(Weak::upgrade).for_each(Forked::in_child);
 }
 
 /// The I/O thread's runtime.

@@ -53,6 +53,10 @@ impl Background {
         self.tasks.closed().await;
     }
 
+    pub(super) fn in_child(&self) {
+        self.keeper.in_child();
+    }
+
     /// Runs a task on this runtime that [`idle`](Self::idle) waits for.
     pub(super) fn spawn_on(
         &self,
@@ -115,6 +119,11 @@ impl Drop for Refreshing {
 }
 
 impl Keeper {
+    /// In a child process, where the leases are its parent's.
+    fn in_child(&self) {
+        *self.held() = Held::default();
+    }
+
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -165,6 +165,11 @@ impl RedisStore {
         self.inner.endpoint.live_of(&io::here()?)
     }
 
+    /// In a child process: what its parent's I/O thread kept is made anew.
+    pub(in crate::store) fn in_child(&self) {
+        self.inner.endpoint.in_child();
+    }
+
     pub(crate) async fn connect(&self) -> Result<(), Failure> {
         self.within(self.inner.invalidate_deadline, Patience::None, async |_| Ok(())).await
     }

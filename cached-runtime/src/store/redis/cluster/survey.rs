@@ -52,7 +52,8 @@ pub(super) async fn keep(store: Weak<Inner>, news: Arc<Notify>) {
 impl ClusterStore {
     /// Asks several servers for the map, and takes the newest; says whether it is another.
     pub(super) async fn survey(&self) -> Result<bool, Failure> {
-        let _alone = self.inner.surveying.lock().await;
+        let surveying = self.inner.surveying.load_full();
+        let _alone = surveying.lock().await;
         let (answers, failure) = self.ask_some().await;
         let newest = answers.into_iter().max_by_key(|(_, topology)| topology.rank());
         match newest.filter(|(_, topology)| topology.covered() > 0) {
