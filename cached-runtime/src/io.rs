@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use crate::fault::Fault;
 use crate::store::Failure;
 
+mod driver;
 mod timer;
 
 pub(crate) use self::timer::{Alarm, sleep, timeout};
@@ -123,8 +124,8 @@ fn start() -> Option<Io> {
     Some(Io(handle))
 }
 
-/// The caller's runtime, if there is one that store operations can run on: it needs timers and
-/// I/O (`enable_all`).
+/// The caller's runtime, if there is one that store operations can run on: it needs an I/O driver
+/// (`enable_all`, `enable_io`).
 pub(crate) fn here() -> Option<Handle> {
     thread_local! {
         /// The runtime this thread was last in, and whether it is one to use.
@@ -137,7 +138,7 @@ pub(crate) fn here() -> Option<Handle> {
     let fit = match LAST.get() {
         Some((id, fit)) if id == here.id() => fit,
         _ => {
-            let fit = is_fit();
+            let fit = driver::is_there(here.id());
             LAST.set(Some((here.id(), fit)));
             fit
         }
@@ -198,15 +199,6 @@ impl Drop for Blocked {
     fn drop(&mut self) {
         BLOCKED.set(self.0);
     }
-}
-
-/// tokio answers this question in no other way than by a panic.
-fn is_fit() -> bool {
-    std::panic::catch_unwind(|| {
-        #[cfg(unix)]
-        drop(tokio::net::UnixDatagram::unbound());
-    })
-    .is_ok()
 }
 
 /// A store operation, ready already (the embedded store) or to be run; the one definition that

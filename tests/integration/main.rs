@@ -19,6 +19,7 @@ mod learned;
 mod local;
 mod patient;
 mod protocol;
+mod runtimes;
 mod sentinel;
 mod shapes;
 mod stats;
