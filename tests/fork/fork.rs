@@ -151,7 +151,7 @@ mod unix {
     fn an_open_circuit() {
         let server = RedisServer::start();
         let short = Duration::from_millis(50);
-        let builder = Cache::builder().url(&server.url()).lookup_deadline(short);
+        let builder = Cache::builder().url(server.url()).lookup_deadline(short);
         let cache = builder.commit_deadline(short).build_blocking().unwrap();
         let is_stored = || text::fetch(1).source == Source::Store;
         scope_sync(cache.clone(), || {

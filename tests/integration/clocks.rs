@@ -126,7 +126,7 @@ async fn nor_does_one_that_is_paused_later() {
 async fn deadlines_are_of_real_time() {
     for clock in CLOCKS {
         let server = RedisServer::start();
-        let builder = Cache::builder().url(&server.url()).lookup_deadline(DEADLINE);
+        let builder = Cache::builder().url(server.url()).lookup_deadline(DEADLINE);
         let cache = builder.invalidate_deadline(DEADLINE).build().await.unwrap();
         assert_works(&cache, clock).await;
         server.stop();
