@@ -2,16 +2,16 @@
 //! background work (leases renewed and given up) run their store operations.
 //!
 //! A connection dies with the runtime that made it, so what must outlive a caller's runtime
-//! lives here. The thread starts at first need and stays.
+//! lives here. The thread starts at first need and stays, one in each process.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Id};
 use tokio::task::JoinHandle;
@@ -19,12 +19,68 @@ use tokio::task::JoinHandle;
 use crate::fault::Fault;
 use crate::store::Failure;
 
+mod driver;
+mod timer;
+
+pub(crate) use self::timer::{Alarm, sleep, timeout};
+
 /// The I/O thread's runtime; an error where the operating system gives no thread.
+///
+/// A child of `fork` has none of its parent's threads. It gets one of its own here, at first need,
+/// and whoever lives on it is [told](Forked).
 pub(crate) fn handle() -> Result<&'static Io, Failure> {
-    static IO: OnceLock<Option<Io>> = OnceLock::new();
-    IO.get_or_init(start)
+    static FIRST: OnceLock<Home> = OnceLock::new();
+    let mut home = FIRST.get_or_init(Home::start);
+    while let Some(next) = home.next.get() {
+        home = next;
+    }
+    // Only the last is this process's: the id of one that ended may be given again.
+    if home.process != std::process::id() {
+        home = home.next.get_or_init(|| Box::new(Home::start()));
+        if !home.told.swap(true, Ordering::AcqRel) {
+            forked();
+        }
+    }
+    home.io
         .as_ref()
         .ok_or_else(|| Failure::new(Fault::Off, "the cache's I/O thread could not be started"))
+}
+
+/// The I/O thread of a process, and those of its children in them.
+struct Home {
+    process: u32,
+    io: Option<Io>,
+    told: AtomicBool,
+    next: OnceLock<Box<Home>>,
+}
+
+impl Home {
+    fn start() -> Self {
+        let (told, next) = (AtomicBool::new(false), OnceLock::new());
+        Self { process: std::process::id(), io: start(), told, next }
+    }
+}
+
+/// Has tasks on the I/O thread, or waits for some.
+pub(crate) trait Forked: Send + Sync {
+    /// This is a child process: those tasks are the parent's, and go on there alone. They are
+    /// neither ended nor dropped here, for they share their sockets with the parent.
+    fn in_child(self: Arc<Self>);
+}
+
+static OWNERS: Mutex<Vec<Weak<dyn Forked>>> = Mutex::new(Vec::new());
+
+/// Tells `owner` when this process turns out to be a child.
+pub(crate) fn tell(owner: Weak<dyn Forked>) {
+    let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
+    owners.retain(|owner| owner.strong_count() > 0);
+    owners.push(owner);
+}
+
+#[cold]
+fn forked() {
+    let owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    owners.iter().filter_map(Weak::upgrade).for_each(Forked::in_child);
 }
 
 /// The I/O thread's runtime.
@@ -68,8 +124,8 @@ fn start() -> Option<Io> {
     Some(Io(handle))
 }
 
-/// The caller's runtime, if there is one that store operations can run on: it needs timers and
-/// I/O (`enable_all`).
+/// The caller's runtime, if there is one that store operations can run on: it needs an I/O driver
+/// (`enable_all`, `enable_io`).
 pub(crate) fn here() -> Option<Handle> {
     thread_local! {
         /// The runtime this thread was last in, and whether it is one to use.
@@ -82,7 +138,7 @@ pub(crate) fn here() -> Option<Handle> {
     let fit = match LAST.get() {
         Some((id, fit)) if id == here.id() => fit,
         _ => {
-            let fit = is_fit();
+            let fit = driver::is_there(here.id());
             LAST.set(Some((here.id(), fit)));
             fit
         }
@@ -145,40 +201,6 @@ impl Drop for Blocked {
     }
 }
 
-/// Waits, in any thread and any runtime.
-pub(crate) async fn sleep(pause: Duration) {
-    if here().is_some() {
-        tokio::time::sleep(pause).await;
-    } else if let Ok(io) = handle() {
-        // Made where it runs: a timer belongs to its runtime. It fails where the process ends.
-        let _ = io.spawn(async move { tokio::time::sleep(pause).await }).await;
-    }
-}
-
-/// `future`, or `None` where it takes longer than `limit`.
-pub(crate) async fn timeout<T>(
-    limit: Option<Duration>,
-    future: impl Future<Output = T>,
-) -> Option<T> {
-    let Some(limit) = limit else { return Some(future.await) };
-    let (mut future, mut pause) = (std::pin::pin!(future), std::pin::pin!(sleep(limit)));
-    std::future::poll_fn(|context| match future.as_mut().poll(context) {
-        Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending => pause.as_mut().poll(context).map(|()| None),
-    })
-    .await
-}
-
-/// tokio answers this question in no other way than by a panic.
-fn is_fit() -> bool {
-    std::panic::catch_unwind(|| {
-        drop(tokio::time::sleep(Duration::ZERO));
-        #[cfg(unix)]
-        drop(tokio::net::UnixDatagram::unbound());
-    })
-    .is_ok()
-}
-
 /// A store operation, ready already (the embedded store) or to be run; the one definition that
 /// async and blocking callers share.
 pub(crate) enum Task<T> {
@@ -197,7 +219,11 @@ impl<T: Send + 'static> Task<T> {
     pub(crate) async fn wait(self) -> Result<T, Failure> {
         match self {
             Self::Ready(result) => result,
-            Self::Pending(operation) if here().is_some() => operation.await,
+            Self::Pending(operation) if here().is_some() => {
+                // The timers of its deadlines are there.
+                handle()?;
+                operation.await
+            }
             pending @ Self::Pending(_) => pending.start().done().await,
         }
     }

@@ -42,6 +42,7 @@
 //! | `postcard` | `codec = Postcard` |
 //! | `zstd` | `compress` |
 //! | `tls` | `rediss://` URLs |
+#![doc = include_str!("docs/processes.md")]
 
 mod cache;
 mod clock;

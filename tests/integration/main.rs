@@ -3,6 +3,7 @@
 
 mod batch;
 mod breaker;
+mod clocks;
 mod cluster;
 mod connection;
 mod database;
@@ -19,6 +20,7 @@ mod learned;
 mod local;
 mod patient;
 mod protocol;
+mod runtimes;
 mod sentinel;
 mod shapes;
 mod stats;

@@ -35,6 +35,10 @@ impl Background {
         self.tasks.closed().await;
     }
 
+    pub(super) fn in_child(&self) {
+        self.watchdog.in_child();
+    }
+
     /// Runs a task on this runtime that [`idle`](Self::idle) waits for.
     pub(super) fn spawn_on(
         &self,
@@ -132,7 +136,7 @@ impl Lease {
     pub(crate) async fn given_up(mut self) -> bool {
         let deadline = self.cache.config().commit_deadline;
         let release = self.cache.store().release(&self.hold);
-        match io::timeout(Some(deadline), release.wait()).await {
+        match io::timeout(deadline, release.wait()).await {
             Some(Ok(stood)) => {
                 self.settled = true;
                 stood

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use crate::config::Config;
 use crate::error::Error;
 use crate::function::Function;
+use crate::io::{self, Forked};
 use crate::key::user_key;
 use crate::local::Local;
 use crate::stats::{CacheStats, Counters};
@@ -85,6 +86,15 @@ pub(crate) struct Inner {
     built: Instant,
 }
 
+impl Forked for Inner {
+    fn in_child(self: Arc<Self>) {
+        self.store.in_child();
+        self.background.in_child();
+        self.queue_in_child();
+        self.local_in_child();
+    }
+}
+
 #[derive(Clone)]
 struct Row {
     function: &'static Function,
@@ -135,7 +145,7 @@ impl Cache {
         if let Store::Redis(redis) = &store {
             redis.before_closing(queue.clone());
         }
-        Self {
+        let cache = Self {
             inner: Arc::new(Inner {
                 store,
                 config,
@@ -146,7 +156,10 @@ impl Cache {
                 local: OnceLock::new(),
                 built: Instant::now(),
             }),
-        }
+        };
+        let inner: Weak<dyn Forked> = Arc::<Inner>::downgrade(&cache.inner);
+        io::tell(inner);
+        cache
     }
 
     /// Removes the entry under `key`, which is relative to the namespace:

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
+
 use super::Inner;
 use crate::fault::Fault;
 use crate::io::Task;
@@ -41,7 +43,7 @@ pub(crate) struct Queue {
     len: AtomicUsize,
     waiting: Mutex<Waiting>,
     /// Held by the one who carries items out.
-    draining: tokio::sync::Mutex<()>,
+    draining: ArcSwap<tokio::sync::Mutex<()>>,
 }
 
 /// Each item once, with the number of its last request: one that is asked for again while it is
@@ -120,7 +122,8 @@ impl Queue {
     /// stays in the queue, and is the outcome at the end. Of several who call it, one does it at a
     /// time.
     async fn drain(&self, store: &Store) -> Result<(), Failure> {
-        let _alone = self.draining.lock().await;
+        let draining = self.draining.load_full();
+        let _alone = draining.lock().await;
         let mut refused = Refused::default();
         while let Some(batch) = self.next_batch(&mut refused) {
             match carry_out(store, &batch).await {
@@ -147,6 +150,14 @@ impl Queue {
         if (self.len.swap(len, Ordering::Relaxed) == 0) != (len == 0) {
             waiting.changed = Some(Instant::now());
         }
+    }
+
+    /// In a child process, where no task of the parent's drains it.
+    fn in_child(&self) -> bool {
+        self.draining.store(Arc::default());
+        let mut waiting = self.waiting();
+        waiting.attended = waiting.len() > 0;
+        waiting.attended
     }
 
     /// The task that drains may end: nothing waits any more.
@@ -288,9 +299,20 @@ impl Waiting {
 impl Inner {
     /// Queues items, and sees to it that they are carried out.
     pub(super) fn queue_up(self: &Arc<Self>, items: impl IntoIterator<Item = Item>) {
-        if !self.queue.add(items) {
-            return;
+        if self.queue.add(items) {
+            self.attend();
         }
+    }
+
+    /// In a child process, which carries out what waits as its parent does: neither knows of the
+    /// other.
+    pub(super) fn queue_in_child(self: &Arc<Self>) {
+        if self.queue.in_child() {
+            self.attend();
+        }
+    }
+
+    fn attend(self: &Arc<Self>) {
         match crate::io::handle() {
             Ok(io) => drop(io.spawn(attend(Arc::downgrade(self)))),
             // Left to the next one who queues something, and to `shutdown`.
@@ -303,10 +325,10 @@ impl Inner {
         let draining = async {
             while self.queue.drain(&self.store).await.is_err() {
                 // A refusal comes at once, and may be over in a moment.
-                tokio::time::sleep(FIRST_PAUSE).await;
+                crate::io::sleep(FIRST_PAUSE).await;
             }
         };
-        let _ = tokio::time::timeout(self.config.invalidate_deadline, draining).await;
+        let _ = crate::io::timeout(self.config.invalidate_deadline, draining).await;
         self.queue.len()
     }
 }
@@ -317,7 +339,7 @@ async fn attend(cache: Weak<Inner>) {
     let mut attempt = 0;
     loop {
         let pause = backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64());
-        tokio::time::sleep(pause).await;
+        crate::io::sleep(pause).await;
         attempt = attempt.saturating_add(1);
         let Some(cache) = cache.upgrade() else { return };
         if cache.store.refusal().is_none() {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::Cache;
 use super::queue::Item;
+use super::{Cache, Inner};
 use crate::clock::Moment;
 use crate::io::{self, Task};
 use crate::local::Local;
@@ -77,6 +77,15 @@ impl Cache {
                 Item::Pattern(_) => local.flush(),
             }
         }
+    }
+}
+
+impl Inner {
+    /// In a child process, which hears of no change by its parent's link.
+    pub(super) fn local_in_child(&self) {
+        let Some(Some(local)) = self.local.get() else { return };
+        local.lost();
+        self.store.watch(Arc::clone(local) as Arc<dyn Watched>, self.config.coherence_bound);
     }
 }
 

@@ -103,7 +103,7 @@ impl Waiting {
         match &mut self.subscription {
             Subscription::Listening(listening) => {
                 // Either way it is time to look.
-                let _ = io::timeout(Some(pause), listening.rung()).await;
+                let _ = io::timeout(pause, listening.rung()).await;
             }
             _ => io::sleep(pause).await,
         }

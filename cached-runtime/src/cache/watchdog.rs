@@ -72,6 +72,12 @@ impl Cache {
 }
 
 impl Watchdog {
+    /// In a child process, where the leases are its parent's, and so was the task.
+    pub(super) fn in_child(&self) {
+        self.held().clear();
+        self.running.store(false, Ordering::SeqCst);
+    }
+
     /// A lease that is settled, or given up.
     pub(super) fn forget(&self, id: NonZeroU64) {
         let forgotten = self.held().remove(&id);
@@ -86,7 +92,7 @@ impl Watchdog {
     async fn run(self: Arc<Self>, store: Store, in_flight: Arc<InFlight>, interval: Duration) {
         let tick = TICK.min(interval / 3);
         loop {
-            tokio::time::sleep(tick).await;
+            io::sleep(tick).await;
             let now = flight::tick();
             let mut lost = Vec::new();
             let waited_for = in_flight.flights.take_from_stalled(now, |token, liveness| {

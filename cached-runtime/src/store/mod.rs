@@ -423,6 +423,15 @@ impl Store {
         }
     }
 
+    /// In a child process: what its parent's I/O thread kept is made anew.
+    pub(crate) fn in_child(&self) {
+        match self {
+            Self::Redis(store) => store.in_child(),
+            Self::Cluster(store) => store.in_child(),
+            Self::Memory(_) | Self::Off(_) => {}
+        }
+    }
+
     /// Connects, where there is something to connect to, and waits for the outcome.
     pub(crate) fn connect(&self) -> Task<()> {
         on!(self, store => { let _ = store; }, move { store.connect() })

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -38,9 +39,8 @@ impl RedisStore {
             let deadline = listening.store.inner.lookup_deadline;
             // The caller's thread may have no timers. A caller that goes away leaves a task that
             // ends by the deadline, and with it the listening.
-            let confirmed = io.spawn(async move {
-                tokio::time::timeout(deadline, listening.confirmed()).await.ok().flatten()
-            });
+            let confirmed = io
+                .spawn(async move { io::timeout(deadline, listening.confirmed()).await.flatten() });
             confirmed.await.ok().flatten()
         }
     }
@@ -49,6 +49,7 @@ impl RedisStore {
 /// Somebody listens, until this is dropped.
 pub(crate) struct Listening {
     store: RedisStore,
+    desk: Arc<Desk>,
     channel: Vec<u8>,
     sound: watch::Receiver<Sound>,
 }
@@ -63,14 +64,14 @@ impl Listening {
 
     /// `None` where the connection is known to be down.
     fn register(store: RedisStore, channel: Vec<u8>, io: &Handle) -> Option<Self> {
-        let desk = &store.inner.endpoint.bell.desk;
+        let desk = store.inner.endpoint.bell.desk.load_full();
         let mut state = desk.state();
         if state.resting {
             state.asked = true;
             return None;
         }
         if state.actor.is_none() {
-            state.actor = Some(io.spawn(actor::keep(Arc::clone(desk))).abort_handle());
+            state.actor = Some(io.spawn(actor::keep(Arc::clone(&desk))).abort_handle());
         }
         let known = state.channels.entry(channel.clone()).or_default();
         if known.listeners == 0 && known.stage == Stage::Off {
@@ -84,7 +85,7 @@ impl Listening {
             desk.news.notify_one();
         }
         drop(state);
-        Some(Self { store, channel, sound })
+        Some(Self { store, desk, channel, sound })
     }
 
     async fn confirmed(mut self) -> Option<Self> {
@@ -96,20 +97,19 @@ impl Listening {
 
 impl Drop for Listening {
     fn drop(&mut self) {
-        let desk = &self.store.inner.endpoint.bell.desk;
-        let mut state = desk.state();
+        let mut state = self.desk.state();
         let Some(known) = state.channels.get_mut(&self.channel) else { return };
         known.listeners -= 1;
         if known.listeners == 0 {
             state.news.push(std::mem::take(&mut self.channel));
-            desk.news.notify_one();
+            self.desk.news.notify_one();
         }
     }
 }
 
 /// The bell of one endpoint, and the actor that hears it, which starts when somebody listens.
 pub(super) struct Bell {
-    desk: Arc<Desk>,
+    desk: ArcSwap<Desk>,
 }
 
 /// What listeners and the actor share.
@@ -164,20 +164,28 @@ enum Sound {
 
 impl Bell {
     pub(super) fn new(origin: Origin) -> Self {
-        let desk = Desk { origin, state: Mutex::default(), news: Notify::new() };
-        Self { desk: Arc::new(desk) }
+        Self { desk: ArcSwap::from_pointee(Desk::new(origin)) }
+    }
+
+    /// In a child process, where nobody hears it yet.
+    pub(super) fn in_child(&self, origin: Origin) {
+        self.desk.store(Arc::new(Desk::new(origin)));
     }
 }
 
 impl Drop for Bell {
     fn drop(&mut self) {
-        if let Some(actor) = self.desk.state().actor.take() {
+        if let Some(actor) = self.desk.load().state().actor.take() {
             actor.abort();
         }
     }
 }
 
 impl Desk {
+    fn new(origin: Origin) -> Self {
+        Self { origin, state: Mutex::default(), news: Notify::new() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -141,6 +141,13 @@ impl Breaker {
 
     /// Why not to ask the server now. One relaxed load while the circuit is closed.
     pub(super) fn refusal(&self) -> Option<Failure> {
+        self.is_open().then(|| self.refused()).flatten()
+    }
+
+    #[cold]
+    fn refused(&self) -> Option<Failure> {
+        // A child process, which no probe of its parent's serves, finds that out here, and closes it.
+        let _ = io::handle();
         self.is_open().then(|| Failure::new(Fault::CircuitOpen, REFUSAL))
     }
 

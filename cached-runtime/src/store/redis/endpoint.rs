@@ -113,6 +113,14 @@ impl Endpoint {
         cause.filter(|_| !up)
     }
 
+    /// In a child process, whose parent goes on with these connections.
+    pub(super) fn in_child(&self) {
+        self.links.write().unwrap_or_else(PoisonError::into_inner).clear();
+        self.bell.in_child(self.origin());
+        // Whoever probed is not here. A server that is still away opens it again.
+        self.health.breaker.close();
+    }
+
     /// The link of a runtime. A dead one is that of an earlier runtime, whose id was given again.
     pub(super) fn link_of(&self, runtime: &Handle) -> Arc<Link> {
         let id = runtime.id();

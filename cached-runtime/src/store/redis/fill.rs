@@ -244,7 +244,7 @@ return false";
                         && failure.redirect.is_none()
                         && Instant::now() + RELEASE_PAUSE < end =>
                 {
-                    tokio::time::sleep(RELEASE_PAUSE).await;
+                    crate::io::sleep(RELEASE_PAUSE).await;
                 }
                 outcome => return outcome,
             }

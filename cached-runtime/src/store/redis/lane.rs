@@ -16,6 +16,7 @@ use super::link::Live;
 use super::taken::{Lease, Taken};
 use super::{RedisStore, fault, scripts::unexpected};
 use crate::entry::Fence;
+use crate::io;
 
 /// Answers are told in this many parts, with a turn of the runtime between them: what the callers
 /// of one part ask next is on its way to the server while the next part is told. Told all at once,
@@ -174,8 +175,8 @@ async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
     }
     let mut connection = live.connection();
     let sending = connection.send_packed_commands(&pipeline, 0, pipeline.len());
-    match tokio::time::timeout(store.inner.lookup_deadline, sending).await {
-        Ok(Ok(values)) if values.len() == pipeline.len() => {
+    match io::timeout(store.inner.lookup_deadline, sending).await {
+        Some(Ok(values)) if values.len() == pipeline.len() => {
             if values.iter().any(|value| !matches!(value, Value::ServerError(_))) {
                 live.answered();
             } else {
@@ -202,7 +203,7 @@ async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
                 let _ = answer.send(seen);
             }
         }
-        Ok(outcome) => {
+        Some(outcome) => {
             let error = outcome.err().unwrap_or_else(|| unexpected("a pipeline"));
             store.failed(&live, &error);
             // The server may have taken these leases before their answers were lost.
@@ -214,7 +215,7 @@ async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
                 let _ = answer.send(Err(Lost::error(error.clone())));
             }
         }
-        Err(_) => {
+        None => {
             live.unanswered();
             // The server may still take these leases: the releases go behind, on the same
             // connection.

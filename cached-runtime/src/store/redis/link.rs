@@ -224,6 +224,11 @@ impl Drop for Together {
 
 async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
     let link = &farewell.0;
+    if let Err(failure) = crate::io::handle() {
+        // For good: there are no timers to try again by.
+        link.down(failure);
+        return std::future::pending().await;
+    }
     let mut attempt = 0;
     loop {
         let (pushes, mut pushed) = mpsc::unbounded_channel();
@@ -272,10 +277,10 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
         let pause = backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64());
         attempt = attempt.saturating_add(1);
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            () = crate::io::sleep(pause) => {}
             // Whoever waits is served soon, but a server that closes each connection at once is
             // not to be stormed.
-            () = link.hurry.notified() => tokio::time::sleep(pause.min(FIRST_PAUSE)).await,
+            () = link.hurry.notified() => crate::io::sleep(pause.min(FIRST_PAUSE)).await,
         }
     }
 }
@@ -335,9 +340,9 @@ async fn plain(
 async fn within_deadline<T>(
     connecting: impl Future<Output = Result<T, RedisError>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(CONNECT_DEADLINE, connecting).await {
-        Ok(outcome) => outcome.map_err(|error| fault::failure(&error)),
-        Err(_) => {
+    match crate::io::timeout(CONNECT_DEADLINE, connecting).await {
+        Some(outcome) => outcome.map_err(|error| fault::failure(&error)),
+        None => {
             Err(Failure::new(Fault::Timeout, format!("no connection within {CONNECT_DEADLINE:?}")))
         }
     }

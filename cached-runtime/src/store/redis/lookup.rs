@@ -15,7 +15,7 @@ use super::scripts::unexpected;
 use super::{CHUNK, Patience, RedisStore, fault, wire};
 use crate::entry::{self, Present};
 use crate::fault::Fault;
-use crate::io::Task;
+use crate::io::{self, Task};
 use crate::store::{Asked, Failure, Looked, Sight};
 use crate::token::Token;
 
@@ -199,7 +199,7 @@ impl RedisStore {
     #[cold]
     async fn first_connection(&self, link: &Link) -> Result<Arc<Live>, Failure> {
         let deadline = self.inner.lookup_deadline;
-        tokio::time::timeout(deadline, link.live()).await.unwrap_or_else(|_| {
+        io::timeout(deadline, link.live()).await.unwrap_or_else(|| {
             let failure = self.no_connection(link, deadline);
             self.inner.endpoint.health.unanswered(&failure.message);
             Err(failure)

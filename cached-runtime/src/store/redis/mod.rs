@@ -165,6 +165,11 @@ impl RedisStore {
         self.inner.endpoint.live_of(&io::here()?)
     }
 
+    /// In a child process: what its parent's I/O thread kept is made anew.
+    pub(in crate::store) fn in_child(&self) {
+        self.inner.endpoint.in_child();
+    }
+
     pub(crate) async fn connect(&self) -> Result<(), Failure> {
         self.within(self.inner.invalidate_deadline, Patience::None, async |_| Ok(())).await
     }
@@ -183,7 +188,7 @@ impl RedisStore {
         };
         let link = self.inner.endpoint.link();
         let mut used: Option<Arc<Live>> = None;
-        let outcome = tokio::time::timeout(deadline, async {
+        let outcome = io::timeout(deadline, async {
             let live = match patience {
                 Patience::None => link.live().await?,
                 Patience::Waits => link.live_or_wait().await?,
@@ -199,7 +204,7 @@ impl RedisStore {
             result.map_err(|error| fault::failure(&error))
         })
         .await;
-        outcome.unwrap_or_else(|_| match used {
+        outcome.unwrap_or_else(|| match used {
             Some(live) => {
                 live.unanswered();
                 Err(self.no_answer(deadline))

@@ -153,7 +153,7 @@ impl Watched {
             }
         };
         // What is known by then is used.
-        let _ = tokio::time::timeout(PATIENCE, collecting).await;
+        let _ = crate::io::timeout(PATIENCE, collecting).await;
         votes.most().ok_or_else(|| others.cause(&self.watch.name))
     }
 }

@@ -8,7 +8,7 @@ use redis::Cmd;
 
 use super::{Inner, Patience, RedisStore, fault};
 use crate::fault::Fault;
-use crate::io::Task;
+use crate::io::{self, Task};
 use crate::policy::backoff;
 use crate::store::Store;
 
@@ -36,7 +36,7 @@ pub(super) async fn until_usable(endpoint: Weak<Inner>) {
         let link = inner.endpoint.link();
         drop(inner);
         // A link that comes up meanwhile is a sign that needs no waiting for.
-        let _ = tokio::time::timeout(pause, link.comes_up()).await;
+        let _ = io::timeout(pause, link.comes_up()).await;
         let Some(inner) = endpoint.upgrade() else { return };
         let store = RedisStore { inner, asking: false };
         if store.is_usable().await && store.did_errands().await {
@@ -54,7 +54,7 @@ impl RedisStore {
     async fn is_usable(&self) -> bool {
         let link = self.inner.endpoint.link();
         // Waiting for a connection is the link's affair, and not within the answer's deadline.
-        let _ = tokio::time::timeout(LONGEST_PAUSE, link.live_or_wait()).await;
+        let _ = io::timeout(LONGEST_PAUSE, link.live_or_wait()).await;
         let probed = self
             .within(self.inner.lookup_deadline, Patience::Waits, async |line| {
                 let mut set = Cmd::new();

@@ -203,7 +203,7 @@ impl RedisStore {
                 // A connection that broke under the command; the next one may be a moment away.
                 Err(failure) => {
                     broke = Some(failure);
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    crate::io::sleep(Duration::from_millis(20)).await;
                 }
             }
         }

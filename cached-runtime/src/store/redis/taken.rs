@@ -59,7 +59,7 @@ impl Lease {
         io.spawn(async move {
             if let Some(live) = live {
                 let release = store.release_behind(&live, &key, &fence);
-                if let Ok(true) = tokio::time::timeout(store.inner.commit_deadline, release).await {
+                if let Some(true) = io::timeout(store.inner.commit_deadline, release).await {
                     return;
                 }
             }

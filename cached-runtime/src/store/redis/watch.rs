@@ -162,7 +162,7 @@ async fn keep(session: Session, watcher: Arc<Watcher>) {
             }
         };
         attempt = attempt.saturating_add(1);
-        tokio::time::sleep(pause).await;
+        io::sleep(pause).await;
     }
 }
 
@@ -192,7 +192,7 @@ impl Session {
             self.watched.coherent_at(asked);
             watcher.is(Watch::Told);
             tokio::select! {
-                () = tokio::time::sleep(self.bound / BEATS) => {}
+                () = io::sleep(self.bound / BEATS) => {}
                 () = self.origin.replaced(found) => return Ended::Lost(replaced()),
                 () = broken.notified() => {
                     return Ended::Lost(Failure::new(Fault::Unavailable, "the connection broke"));
@@ -237,10 +237,10 @@ impl Session {
 
     /// An answer within the bound: what takes longer is as good as gone.
     async fn told(&self, line: &mut Line, cmd: &Cmd) -> Result<Value, Ended> {
-        match tokio::time::timeout(self.bound, line.send(cmd)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(ended_by(&error)),
-            Err(_) => Err(Ended::Lost(Failure::new(Fault::Timeout, "the link does not answer"))),
+        match io::timeout(self.bound, line.send(cmd)).await {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(error)) => Err(ended_by(&error)),
+            None => Err(Ended::Lost(Failure::new(Fault::Timeout, "the link does not answer"))),
         }
     }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::super::fault;
 use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect, replaced};
 use super::{Desk, Sound, Stage, State};
+use crate::io;
 use crate::policy::backoff;
 use crate::store::Failure;
 
@@ -41,7 +42,7 @@ pub(super) async fn keep(desk: Arc<Desk>) {
             attempt = 0;
             continue;
         }
-        tokio::time::sleep(backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64())).await;
+        io::sleep(backoff(attempt, FIRST_PAUSE, LONGEST_PAUSE, fastrand::f64())).await;
         attempt = attempt.saturating_add(1);
     }
 }
@@ -108,8 +109,8 @@ impl Step {
                 Self::Unsubscribe(channel) => connection.unsubscribe(&channel[..]).await,
             }
         };
-        let outcome = tokio::time::timeout(ANSWER_DEADLINE, answer).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(closed()));
+        let outcome = io::timeout(ANSWER_DEADLINE, answer).await;
+        let outcome = outcome.unwrap_or_else(|| Err(closed()));
         (self, outcome)
     }
 }

@@ -233,7 +233,7 @@ async fn listeners_share_a_subscription_which_ends_with_the_last() {
     drop(two);
     eventually(|| server.subscribed() == 0);
     assert_eq!((server.calls("subscribe"), server.calls("unsubscribe")), (1, 1));
-    eventually(|| store.inner.endpoint.bell.desk.state().channels.is_empty());
+    eventually(|| store.inner.endpoint.bell.desk.load().state().channels.is_empty());
     // The connection stays for the next.
     drop(store.listen("key").await.expect("there is a server"));
     assert_eq!(server.ask::<String>("CLIENT LIST").matches("resp=3").count(), 1);
@@ -264,7 +264,7 @@ async fn nothing_stays_of_listeners_that_come_and_go() {
         task.await.unwrap();
     }
     eventually(|| server.ask::<Vec<String>>("PUBSUB CHANNELS").is_empty());
-    eventually(|| store.inner.endpoint.bell.desk.state().channels.is_empty());
+    eventually(|| store.inner.endpoint.bell.desk.load().state().channels.is_empty());
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ struct Inner {
     news: Arc<Notify>,
     gathering: OnceLock<Arc<Gathering>>,
     /// One at a time asks for the map: an older answer must not come after a newer.
-    surveying: tokio::sync::Mutex<()>,
+    surveying: ArcSwap<tokio::sync::Mutex<()>>,
     /// How often circuits opened of servers that are gone.
     opened_before: AtomicU64,
 }
@@ -105,14 +105,32 @@ impl ClusterStore {
                 known: watch::Sender::new(Known::Starting),
                 news: Arc::default(),
                 gathering: OnceLock::new(),
-                surveying: tokio::sync::Mutex::default(),
+                surveying: ArcSwap::default(),
                 opened_before: AtomicU64::new(0),
             }),
         };
-        if let Ok(io) = io::handle() {
-            io.spawn(survey::keep(Arc::downgrade(&store.inner), Arc::clone(&store.inner.news)));
-        }
+        store.look_after();
         Ok(store)
+    }
+
+    fn look_after(&self) {
+        if let Ok(io) = io::handle() {
+            io.spawn(survey::keep(Arc::downgrade(&self.inner), Arc::clone(&self.inner.news)));
+        }
+    }
+
+    /// In a child process: the servers are found anew, and with them their links.
+    pub(in crate::store) fn in_child(&self) {
+        // The parent's tasks, which are not here, must not be the ones to hear of what follows.
+        self.inner.news.notify_waiters();
+        self.inner.surveying.store(Arc::default());
+        for node in self.inner.map.swap(Arc::default()).nodes() {
+            if let Some(member) = node.member.get() {
+                member.leaves();
+            }
+        }
+        self.inner.known.send_replace(Known::Starting);
+        self.look_after();
     }
 
     pub(crate) fn server(&self) -> &str {
@@ -122,12 +140,15 @@ impl ClusterStore {
     /// Why not to ask anybody. A single primary's circuit is its own: see
     /// [`route`](self::route).
     pub(in crate::store) fn refusal(&self) -> Option<Failure> {
-        match &*self.inner.known.borrow() {
+        let failure = match &*self.inner.known.borrow() {
             Known::Nothing(failure, _) if self.inner.map.load().nodes().is_empty() => {
                 Some(failure.clone())
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        // In a child process nobody looks after the map before its I/O thread is asked for.
+        let _ = io::handle();
+        failure
     }
 
     /// Tells `watched` of all changes at all primaries from now on, and that it did so at least four

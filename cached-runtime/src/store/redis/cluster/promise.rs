@@ -59,7 +59,7 @@ impl ClusterStore {
                 return Err(failure.clone());
             }
             if failed.iter().any(|(name, _)| name.way.is_none()) {
-                tokio::time::sleep(PAUSE).await;
+                crate::io::sleep(PAUSE).await;
             }
             left = failed.into_iter().map(|(name, _)| name).collect();
         }
@@ -170,7 +170,7 @@ impl ClusterStore {
             }
             if whole == 0 {
                 // Word of who has what is still going round.
-                tokio::time::sleep(PAUSE).await;
+                crate::io::sleep(PAUSE).await;
             }
         }
         Err(Failure::new(Fault::Unavailable, "the cluster's slots do not come to rest"))

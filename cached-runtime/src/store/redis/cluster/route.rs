@@ -15,6 +15,7 @@ use super::super::{Patience, RedisStore};
 use super::map::{Map, Node};
 use super::{ClusterStore, Known};
 use crate::fault::Fault;
+use crate::io;
 use crate::store::Failure;
 
 /// A server that was just told may not know yet, and send back; more often is a mistake of theirs.
@@ -109,7 +110,7 @@ impl ClusterStore {
             let patience = (end, Patience::Waits);
             match self.follow(aim, &node, failure, patience, &operation).await {
                 Err(failure) if failure.redirect.is_some() && left() > PAUSE => {
-                    tokio::time::sleep(PAUSE).await;
+                    io::sleep(PAUSE).await;
                 }
                 outcome => return outcome,
             }
@@ -123,7 +124,7 @@ impl ClusterStore {
         node: &Node,
         operation: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        tokio::time::timeout(left, operation).await.unwrap_or_else(|_| {
+        io::timeout(left, operation).await.unwrap_or_else(|| {
             // Its own deadline, which would have told, was still to come.
             node.store.overdue();
             Err(node.store.no_answer(left))
@@ -240,7 +241,7 @@ impl ClusterStore {
             Patience::None => !matches!(known, Known::Starting),
             Patience::Waits => owner().is_some(),
         };
-        let waited = tokio::time::timeout(deadline, known.wait_for(enough)).await.is_ok();
+        let waited = io::timeout(deadline, known.wait_for(enough)).await.is_some();
         owner().ok_or_else(|| match &*self.inner.known.borrow() {
             Known::Nothing(failure, _) => failure.clone(),
             Known::Starting if !waited => {
@@ -266,7 +267,7 @@ impl ClusterStore {
         };
         let mut known = self.inner.known.subscribe();
         // The channel is as long-lived as this store.
-        while tokio::time::timeout(SUSPICIOUS, known.wait_for(|_| other())).await.is_err() {
+        while io::timeout(SUSPICIOUS, known.wait_for(|_| other())).await.is_none() {
             self.inner.news.notify_one();
         }
     }

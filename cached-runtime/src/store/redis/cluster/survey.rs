@@ -18,6 +18,7 @@ use super::map::{Map, Node, Place};
 use super::topology::Topology;
 use super::{ClusterStore, Inner, Known};
 use crate::fault::Fault;
+use crate::io;
 use crate::store::Failure;
 
 /// So many servers are asked at a time: one alone may be cut off from the others.
@@ -37,21 +38,22 @@ pub(super) async fn keep(store: Weak<Inner>, news: Arc<Notify>) {
         drop(store_now);
         in_vain = if matches!(surveyed, Ok(true)) { 0 } else { in_vain + 1 };
         let pause = FIRST_PAUSE.saturating_mul(1 << in_vain.min(5)).min(LONGEST_PAUSE) / 2;
-        let next = tokio::time::Instant::now() + pause;
+        let next = Instant::now() + pause;
         if settled {
             news.notified().await;
         } else {
             // Others than those who ask may have news as well: that a server is back.
-            let _ = tokio::time::timeout(pause, news.notified()).await;
+            let _ = io::timeout(pause, news.notified()).await;
         }
-        tokio::time::sleep_until(next).await;
+        io::sleep(next.saturating_duration_since(Instant::now())).await;
     }
 }
 
 impl ClusterStore {
     /// Asks several servers for the map, and takes the newest; says whether it is another.
     pub(super) async fn survey(&self) -> Result<bool, Failure> {
-        let _alone = self.inner.surveying.lock().await;
+        let surveying = self.inner.surveying.load_full();
+        let _alone = surveying.lock().await;
         let (answers, failure) = self.ask_some().await;
         let newest = answers.into_iter().max_by_key(|(_, topology)| topology.rank());
         match newest.filter(|(_, topology)| topology.covered() > 0) {
@@ -146,8 +148,8 @@ async fn ask_node(node: &Node) -> Told {
 async fn ask_seed(place: &Place, origin: &Origin) -> Told {
     let deaf = |_: PushInfo| Ok::<_, RedisError>(());
     let mut line = Line::new(connect(origin, deaf).await?.0, false);
-    let told = tokio::time::timeout(PATIENCE, topology(&mut line)).await;
-    let told = told.map_err(|_| Failure::new(Fault::Timeout, "no answer"))?;
+    let told = io::timeout(PATIENCE, topology(&mut line)).await;
+    let told = told.ok_or_else(|| Failure::new(Fault::Timeout, "no answer"))?;
     Ok((place.clone(), told.map_err(|error| fault::failure(&error))?))
 }
 

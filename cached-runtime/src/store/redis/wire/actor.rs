@@ -2,18 +2,17 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{RedisError, Value};
-use tokio::time::{Instant, Sleep};
 
 use super::input::Input;
 use super::parser::{Replies, Stop, nonsense};
 use super::socket::Socket;
 use super::{Beside, End, Expected, Found, Lost, Reply, Slot, Told, Wire, settle};
+use crate::io::Alarm;
 use crate::store::redis::fault;
 use crate::store::redis::link::Live;
 
@@ -33,7 +32,7 @@ pub(in crate::store::redis) struct Actor {
     /// So many of these, the first, have no deadline any more.
     passed: usize,
     /// Goes off no later than the first deadline.
-    timer: Pin<Box<Sleep>>,
+    alarm: Alarm,
     /// When a connection that ends is left.
     until: Option<Instant>,
     told: Vec<(usize, Told)>,
@@ -51,7 +50,7 @@ impl Actor {
             written: 0,
             expected: VecDeque::new(),
             passed: 0,
-            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            alarm: Alarm::default(),
             until: None,
             told: Vec::new(),
             wakers: Vec::new(),
@@ -175,10 +174,8 @@ impl Actor {
             }
             let next = self.expected.iter().skip(self.passed).find_map(|(_, deadline)| *deadline);
             let Some(due) = next.into_iter().chain(self.until).min() else { return Poll::Pending };
-            if self.timer.is_elapsed() || self.timer.deadline() > due {
-                self.timer.as_mut().reset(due);
-            }
-            ready!(self.timer.as_mut().poll(context));
+            self.alarm.no_later_than(due);
+            ready!(self.alarm.poll(context));
             self.expire(Instant::now());
         }
     }
