@@ -108,7 +108,7 @@ mod tests {
             for entry in fs::read_dir(dir).unwrap() {
                 let path = entry.unwrap().path();
                 let name = path.to_string_lossy().replace('\\', "/");
-                let tests = name.contains("/tests") || name.ends_with("_tests.rs");
+                let tests = name.contains("/tests") || !name.ends_with(".rs");
                 if path.is_dir() {
                     visit(&path, found);
                 } else if !tests && fs::read_to_string(&path).unwrap().contains("tokio::time") {
