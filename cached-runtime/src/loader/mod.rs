@@ -92,6 +92,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     /// now held, or it is known that there is none.
     ///
     /// Not an `async fn`: that would keep its arguments twice, in each call's future.
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice")]
     pub(crate) fn begin<'a>(
         &'a self,
         serving: Serving<'a>,
@@ -171,7 +172,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let (function, tags) = (self.function, &self.tags[..]);
         // What is kept is kept no longer than the store keeps it.
         let age = *age || self.near.is_some();
-        Wants { function, key, tags, ageing: *ageing, flight: *flight, age }
+        Wants { function, key, tags, ageing, flight: *flight, age }
     }
 
     /// The key, where calls can be cached by it; else the reason is counted, and said once.

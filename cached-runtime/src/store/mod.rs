@@ -233,6 +233,7 @@ impl Store {
 
     /// What stands under the key; where nothing does, a lease is taken with `token`. One round
     /// trip.
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice")]
     pub(crate) fn lookup<'a>(
         &'a self,
         asked: Asked<'a>,

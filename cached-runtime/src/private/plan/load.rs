@@ -23,6 +23,7 @@ use crate::shape::{Opened, ShapeOf};
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A load in its caller's time.
+#[allow(clippy::type_complexity, reason = "named once")]
 pub(super) struct Load<R: ShapeOf<N>, const N: u8, T, I, X: Hold, F> {
     /// Until the body has ended, or goes on in the background.
     parts: Option<Parts<R, N, T, I, X, F>>,

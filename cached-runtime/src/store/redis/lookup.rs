@@ -52,6 +52,7 @@ impl RedisStore {
     ///
     /// Not an `async fn`, nor what it calls: that would keep its arguments twice, in each call's
     /// future.
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice")]
     pub(in crate::store) fn lookup_anywhere<'a>(
         &'a self,
         asked: Asked<'a>,
@@ -78,6 +79,7 @@ impl RedisStore {
         Task::pending(lookup).wait()
     }
 
+    #[allow(clippy::manual_async_fn, reason = "an `async fn` keeps its arguments twice")]
     fn lookup_on<'a>(
         &'a self,
         live: Arc<Live>,
