@@ -15,7 +15,7 @@ use crate::local;
 use crate::model::{Ageing, Companion, Compress, Flight, Key, Length, Model, Ttl};
 use crate::owned;
 use crate::spans::shown_at;
-use crate::template::{Capture, Part, Template};
+use crate::template::{Capture, Template};
 
 /// The annotated function and its companion.
 pub(crate) fn expand(model: &Model) -> TokenStream {
@@ -307,7 +307,7 @@ fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
             model.params.iter().map(used).collect()
         }
         Key::Template(template) => {
-            let parts = rendered(template, entry, model);
+            let parts = template.rendered(entry, |capture| captured(entry, model, capture));
             quote!(#entry.text(":"); #parts)
         }
     }
@@ -315,9 +315,14 @@ fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
 
 /// The statements that add the tags.
 fn tags(model: &Model, entry: &Ident) -> TokenStream {
-    let tag = Ident::new("tag", Span::mixed_site());
+    let (tag, private) = (Ident::new("tag", Span::mixed_site()), private(model));
     let add = |template: &Template| {
-        let parts = rendered(template, &tag, model);
+        let parts = template.rendered(&tag, |capture| {
+            let (param, place) = place_of(capture, model);
+            let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
+            let call = capture.in_tag(&private, &tag, place);
+            quote!(#(#cfg)* #call)
+        });
         quote!(#entry.tag(|#tag| { #parts });)
     };
     model.tags.iter().map(add).collect()
@@ -327,15 +332,6 @@ fn tag_of_function(model: &Model, entry: &Ident) -> TokenStream {
     if model.invalidate_all { quote!(#entry.tag_function();) } else { TokenStream::new() }
 }
 
-/// The calls that render a template into `target`.
-fn rendered(template: &Template, target: &Ident, model: &Model) -> TokenStream {
-    let part = |part: &Part| match part {
-        Part::Text(text) => quote!(#target.text(#text);),
-        Part::Capture(capture) => captured(target, model, capture),
-    };
-    template.parts.iter().map(part).collect()
-}
-
 fn argument(entry: &Ident, param: &Param, name: &Ident) -> TokenStream {
     let Param { cfg, ty, .. } = param;
     let method = if param.is_impl_trait() { quote!(typed_arg) } else { quote!(arg) };
@@ -343,16 +339,26 @@ fn argument(entry: &Ident, param: &Param, name: &Ident) -> TokenStream {
     quote!(#(#cfg)* #entry.#method(#value);)
 }
 
-fn captured(entry: &Ident, model: &Model, Capture { root, expr }: &Capture) -> TokenStream {
+/// The argument that is captured, and where what is wrong with its type is shown: a whole argument
+/// is its type's business, a field the template's.
+fn place_of<'m>(
+    Capture { root, expr }: &Capture,
+    model: &'m Model,
+) -> (Option<&'m Param>, TokenStream) {
     let param = model.params.iter().find(|p| p.bindings.contains(root));
-    let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
-    let typed = param.is_some_and(Param::is_impl_trait);
-    let method = if typed { quote!(typed_capture) } else { quote!(capture) };
-    // A whole argument is its type's business, a field the template's.
     let place = match (param, expr) {
         (Some(param), Expr::Path(_)) => param.ty.to_token_stream(),
         _ => root.to_token_stream(),
     };
+    (param, place)
+}
+
+fn captured(entry: &Ident, model: &Model, capture: &Capture) -> TokenStream {
+    let (param, place) = place_of(capture, model);
+    let expr = &capture.expr;
+    let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
+    let typed = param.is_some_and(Param::is_impl_trait);
+    let method = if typed { quote!(typed_capture) } else { quote!(capture) };
     let (method, reference) = (shown_at(&place, method), quote!(&#expr));
     let value = match expr {
         Expr::Path(_) => shown_at(&place, reference),

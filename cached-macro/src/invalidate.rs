@@ -42,15 +42,14 @@ pub(crate) enum Target {
 
 impl Target {
     /// The statement that adds it.
-    pub(crate) fn add(&self, invalidation: &Ident) -> TokenStream {
+    pub(crate) fn add(&self, private: &TokenStream, invalidation: &Ident) -> TokenStream {
         let template = Ident::new("template", Span::mixed_site());
-        let (kind, parts) = match self {
+        let (kind, render) = match self {
             Self::Entry(entry) => return quote!(#invalidation.entry(#entry);),
-            Self::Key(key) => (quote!(key), key),
-            Self::Tag(tag) => (quote!(tag), tag),
-            Self::Pattern(pattern) => (quote!(pattern), pattern),
+            Self::Key(key) => (quote!(key), key.render(&template)),
+            Self::Tag(tag) => (quote!(tag), tag.render_tag(private, &template)),
+            Self::Pattern(pattern) => (quote!(pattern), pattern.render(&template)),
         };
-        let render = parts.render(&template);
         quote!(#invalidation.#kind(|#template| { #render });)
     }
 
@@ -70,7 +69,7 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
     let Plan { targets, learned, cache, returned, krate } = &plan;
     let private = quote!(#krate::__private);
     let invalidation = Ident::new("invalidation", Span::mixed_site());
-    let adds = targets.iter().map(|target| target.add(&invalidation));
+    let adds = targets.iter().map(|target| target.add(&private, &invalidation));
     let cache = expand::cache(&private, cache.as_ref());
     let name = function.signature.ident.to_string();
     let prepare = quote! {
@@ -81,7 +80,7 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
         (quote!(#private::Probe::<#returns>::NEW), quote!(#private::kind_of!(#returns)));
     let deferred = expand::deferred(&private, function, style, &returns, body);
     let plain = learned.is_empty() && returned.is_none();
-    let (clones, learn) = Learned::closure(learned, function);
+    let (clones, learn) = Learned::closure(&private, learned, function);
     let on_error = match returned {
         // That it cannot be returned is said where the type that cannot carry it stands.
         Some(_) => {

@@ -113,7 +113,11 @@ impl Learned {
 
     /// The statements that clone, before the body may move them, the arguments that the closures
     /// use; and one closure for the runtime.
-    pub(crate) fn closure(all: &[Self], function: &Function) -> (TokenStream, TokenStream) {
+    pub(crate) fn closure(
+        private: &TokenStream,
+        all: &[Self],
+        function: &Function,
+    ) -> (TokenStream, TokenStream) {
         if all.is_empty() {
             return (TokenStream::new(), quote!(|_, _| ()));
         }
@@ -135,7 +139,7 @@ impl Learned {
             rebound.extend(quote!(let #name = #kept;));
         }
         let learn = all.iter().map(|Self { pat, targets, .. }| {
-            let adds = targets.iter().map(|target| target.add(&invalidation));
+            let adds = targets.iter().map(|target| target.add(private, &invalidation));
             quote!({ let #pat = #value; #(#adds)* })
         });
         let closure = quote!(move |#invalidation, #value| { #rebound #(#learn)* });

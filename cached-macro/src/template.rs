@@ -3,10 +3,11 @@
 use std::fmt::{self, Display};
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, LitStr, Member};
 
 use crate::errors::Errors;
+use crate::spans::shown_at;
 
 /// A parsed template: text and captures in turn.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ pub(crate) struct Capture {
 pub(crate) enum Kind {
     /// Part of a key: no glob characters; two captures need a `:` between them.
     Key,
-    /// A tag, which is compared as a whole: no blank, no brace.
+    /// A tag, which is text: what it makes is what `format!` makes, doubled braces included.
     Tag,
     /// A glob pattern.
     Pattern,
@@ -77,7 +78,11 @@ impl Template {
             match c {
                 '{' | '}' if chars.peek() == Some(&c) => {
                     chars.next();
-                    braces = true;
+                    if kind == Kind::Tag {
+                        pending.push(c);
+                    } else {
+                        braces = true;
+                    }
                 }
                 '{' => {
                     let mut inside = String::new();
@@ -138,15 +143,30 @@ impl Template {
         })
     }
 
-    /// The calls that render it into `target`.
+    /// The calls that render it into `target`, as a key or a pattern.
     pub(crate) fn render(&self, target: &Ident) -> TokenStream {
-        let calls = self.parts.iter().map(|part| match part {
+        self.rendered(
+            target,
+            |Capture { root, expr }| quote_spanned!(root.span()=> #target.capture(&#expr);),
+        )
+    }
+
+    /// The calls that render it into `target`, as a tag.
+    pub(crate) fn render_tag(&self, private: &TokenStream, target: &Ident) -> TokenStream {
+        self.rendered(target, |capture| capture.in_tag(private, target, &capture.root))
+    }
+
+    /// The calls that render it into `target`, with those for captures.
+    pub(crate) fn rendered(
+        &self,
+        target: &Ident,
+        mut captured: impl FnMut(&Capture) -> TokenStream,
+    ) -> TokenStream {
+        let call = |part: &Part| match part {
             Part::Text(text) => quote!(#target.text(#text);),
-            Part::Capture(Capture { root, expr }) => {
-                quote_spanned!(root.span()=> #target.capture(&#expr);)
-            }
-        });
-        quote!(#(#calls)*)
+            Part::Capture(capture) => captured(capture),
+        };
+        self.parts.iter().map(call).collect()
     }
 }
 
@@ -166,6 +186,19 @@ impl Capture {
         root.set_span(span);
         respan(&mut expr, span);
         Ok(Self { root, expr })
+    }
+
+    /// The call that adds it to a tag: its type decides how it is shown. What does not compile is
+    /// reported at `place`.
+    pub(crate) fn in_tag(
+        &self,
+        private: &TokenStream,
+        target: &Ident,
+        place: impl ToTokens,
+    ) -> TokenStream {
+        let expr = &self.expr;
+        let part = shown_at(place, quote!(#private::tag_part!(#expr)));
+        quote!(#target.part(&#part);)
     }
 }
 
@@ -205,7 +238,8 @@ fn flush(pending: &mut String, parts: &mut Vec<Part>) {
 }
 
 fn allowed(c: char, kind: Kind) -> bool {
-    c.is_alphanumeric()
+    kind == Kind::Tag
+        || c.is_alphanumeric()
         || matches!(c, '-' | '_' | '.' | '@' | '+' | '/' | ':')
         || (kind != Kind::Key
             && matches!(
@@ -298,7 +332,12 @@ mod tests {
     #[test]
     fn a_tag_may_be_what_a_key_may_not() {
         assert!(parse("{tenant}{id}", Kind::Tag).is_ok());
-        for (text, part) in [("", "empty"), ("a b", "' '"), ("{}", "names no argument")] {
+        let text = |text: &str| match parse(text, Kind::Tag).ok().unwrap().parts.remove(0) {
+            Part::Text(text) => text,
+            Part::Capture(_) => String::new(),
+        };
+        assert_eq!(text("R&D * / 100 %: {{x}} ß"), "R&D * / 100 %: {x} ß");
+        for (text, part) in [("", "empty"), ("{id", "not closed"), ("{}", "names no argument")] {
             let mistakes = parse(text, Kind::Tag).err().unwrap().join("\n");
             assert!(mistakes.contains(part), "{text}: {mistakes}");
         }

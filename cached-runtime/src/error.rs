@@ -1,5 +1,6 @@
 //! The one error type of the public API.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -93,4 +94,13 @@ pub(crate) fn floor_boundary(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+/// A user's text as a message has it: its beginning, where it is long.
+pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 120;
+    if text.len() <= LONGEST {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", &text[..floor_boundary(text, LONGEST)]))
 }

@@ -3,15 +3,15 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::fingerprint;
-use crate::key::{function_segment, named_segment};
+use crate::key::{function_segment, named_segment, tag_of_function};
 
 /// What the attribute knows of a function; a `static` in generated code.
 pub struct Site {
@@ -139,6 +139,7 @@ impl Site {
         let identity = format!("{segment}\n{}", self.signature);
         let fingerprint =
             xxh3_64(identity.as_bytes()).rotate_left(17) ^ fingerprint::of_type::<D>();
+        remember(&segment);
         let name_taken = self.name.is_none() && !claim(&segment, self, typeid::of::<D>());
         if name_taken {
             tracing::error!(
@@ -164,6 +165,32 @@ impl Site {
 fn next_index() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The first segments of keys of functions that were called.
+static SEGMENTS: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
+/// Whether keys by hand were used.
+static BY_HAND: AtomicBool = AtomicBool::new(false);
+
+fn remember(segment: &str) {
+    SEGMENTS.write().unwrap_or_else(PoisonError::into_inner).insert(segment.to_owned());
+}
+
+/// Which function's key this text begins with, and what follows: where it is one that was called
+/// in this process.
+pub(crate) fn of_key(text: &str) -> Option<(&str, &str)> {
+    let segments = SEGMENTS.read().unwrap_or_else(PoisonError::into_inner);
+    if segments.contains(text) {
+        return Some((text, ""));
+    }
+    let colons = text.match_indices(':');
+    let mut split = colons.map(|(at, _)| (&text[..at], &text[at + 1..]));
+    split.find(|(segment, _)| segments.contains(*segment))
+}
+
+/// Whether this process used keys by hand, which are spelled as anybody likes.
+pub(crate) fn some_are_by_hand() -> bool {
+    BY_HAND.load(Ordering::Relaxed)
 }
 
 /// Whether `site`, with values of type `data`, may use `segment`, which the first to ask owns. An
@@ -193,17 +220,17 @@ impl Function {
         self.site
     }
 
-    /// The tag that all entries of a function with `invalidate_all` carry. No template can make it:
-    /// `!` stands neither in a tag's text nor in an encoded argument.
+    /// The tag that all entries of a function with `invalidate_all` carry.
     pub(crate) fn tag(&self) -> String {
-        format!("!{}", self.segment)
+        tag_of_function(&self.segment)
     }
 
     /// The owner of entries that were given a key by hand (`get_or_load` and its like): one
     /// per value type.
     pub(crate) fn by_hand<D: DeserializeOwned>() -> &'static Self {
-        static BY_HAND: Site = Site::new(Some("get_or_load"), "a key by hand");
+        static SITE: Site = Site::new(Some("get_or_load"), "a key by hand");
+        BY_HAND.store(true, Ordering::Relaxed);
         let path = std::any::type_name::<D>();
-        BY_HAND.function::<D>(&Place { here: path, path }, &[])
+        SITE.function::<D>(&Place { here: path, path }, &[])
     }
 }

@@ -18,6 +18,7 @@ mod keys;
 mod lane;
 mod learned;
 mod local;
+mod names;
 mod patient;
 mod protocol;
 mod runtimes;

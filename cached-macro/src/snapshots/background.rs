@@ -24,12 +24,12 @@ async fn get_user(id: u64, kind: impl Kind + 'static) -> Result<User, sqlx::Erro
             entry
                 .tag(|tag| {
                     tag.text("kind:");
-                    tag.typed_capture(&kind);
+                    tag.part(&::cached_runtime::__private::tag_part!(kind));
                 });
             entry
                 .tag(|tag| {
                     tag.text("user:");
-                    tag.capture(&id);
+                    tag.part(&::cached_runtime::__private::tag_part!(id));
                 });
             entry
         }

@@ -29,7 +29,7 @@ pub async fn get_users(
                     entry
                         .tag(|tag| {
                             tag.text("user:");
-                            tag.capture(&ids);
+                            tag.part(&::cached_runtime::__private::tag_part!(ids));
                         });
                 },
             )

@@ -35,12 +35,14 @@ async fn create(tenant: String, name: String) -> Result<User, Error> {
                     invalidation
                         .tag(|template| {
                             template.text("tenant:");
-                            template.capture(&tenant);
+                            template
+                                .part(&::cached_runtime::__private::tag_part!(tenant));
                         });
                     invalidation
                         .tag(|template| {
                             template.text("team:");
-                            template.capture(&user.team);
+                            template
+                                .part(&::cached_runtime::__private::tag_part!(user.team));
                         });
                 }
             },

@@ -34,7 +34,7 @@ async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
             entry
                 .tag(|tag| {
                     tag.text("tenant:");
-                    tag.capture(&tenant.id);
+                    tag.part(&crate::cached_runtime::__private::tag_part!(tenant.id));
                 });
             entry
                 .tag(|tag| {

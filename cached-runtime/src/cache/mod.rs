@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::function::Function;
 use crate::io::{self, Forked};
-use crate::key::user_key;
+use crate::key::{tag_name, user_key};
 use crate::local::Local;
 use crate::stats::{CacheStats, Counters};
 use crate::store::{MemoryStore, Store};
@@ -27,6 +27,7 @@ mod health;
 mod invalidate;
 mod loading;
 mod queue;
+mod spelling;
 mod tier;
 mod waiting;
 mod watchdog;
@@ -163,7 +164,8 @@ impl Cache {
     }
 
     /// Removes the entry under `key`, which is relative to the namespace:
-    /// `shop.users.get_user:42`. How many there were: 0 or 1.
+    /// `shop.users.get_user:42`. How many there were: 0 or 1. It takes what a function's `key(…)`
+    /// displays, and keys by hand as they are.
     ///
     /// After `Ok` no process serves a value whose load began before this call: a fill that is
     /// under way is revoked, not only a stored value removed.
@@ -171,11 +173,17 @@ impl Cache {
     /// # Errors
     /// Where the store could not be told. The removal is then [queued](Error::queued): it is
     /// carried out as soon as it can be, and until then this process does not use the entry, while
-    /// others may still serve it.
+    /// others may still serve it. [`ErrorKind::Key`](crate::ErrorKind::Key) where there was none,
+    /// and the text can be the key of none: it is not spelled as the keys of functions are, or
+    /// begins with the namespace. The error says how to write it.
     pub async fn invalidate_key(&self, key: impl AsRef<str>) -> Result<u64, Error> {
         let key = key.as_ref();
+        checked_key(key)?;
         let deleted = self.removal(vec![key.to_owned()], Vec::new()).wait().await;
-        deleted.map_err(|failure| not_invalidated(key, failure))
+        match deleted.map_err(|failure| not_invalidated(key, failure))? {
+            0 => spelling::checked(key, self.namespace()).map(|()| 0),
+            removed => Ok(removed),
+        }
     }
 
     /// Removes all entries whose keys, relative to the namespace, match a glob as in Redis:
@@ -200,6 +208,9 @@ impl Cache {
     /// After `Ok` no process serves a value that carries the tag and whose load began before this
     /// call.
     ///
+    /// A tag is text, and compared as a whole: what `tags = ["team:{name}"]` makes is what
+    /// `format!("team:{name}")` makes, whatever is in the name.
+    ///
     /// # Errors
     /// Where the store could not be told. The entries may then still be served.
     pub async fn invalidate_tag(&self, tag: impl AsRef<str>) -> Result<(), Error> {
@@ -217,7 +228,8 @@ impl Cache {
     ) -> Result<(), Error> {
         let tags: Vec<String> = tags.into_iter().map(|tag| tag.as_ref().to_owned()).collect();
         let named = tags.join(", ");
-        let removed = self.removal(Vec::new(), tags).wait().await;
+        let names = tags.into_iter().map(tag_name).collect();
+        let removed = self.removal(Vec::new(), names).wait().await;
         removed.map(|_| ()).map_err(|failure| not_invalidated(&named, failure))
     }
 

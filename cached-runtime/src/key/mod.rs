@@ -54,6 +54,8 @@ mod function;
 mod group;
 mod segment;
 mod shape;
+mod spelling;
+mod tag;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -66,6 +68,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use self::function::{function_segment, named_segment};
 use self::segment::{Writer, write_argument};
+pub(crate) use self::spelling::{is_spelled_rightly, spelled};
+pub(crate) use self::tag::{tag_name, tag_of_function};
 use self::tape::Tape;
 pub(crate) use self::trace::{FIRST, Parts, REST, Trace};
 use crate::error::floor_boundary;
@@ -230,8 +234,7 @@ fn digest(text: &mut String, start: usize) {
     let Some(encoded) = text.get(start..) else {
         return;
     };
-    let hash = blake3::hash(encoded.as_bytes());
-
+    let hash = digest_of(encoded);
     let mut keep = floor_boundary(encoded, READABLE);
     // A `%` among the last two bytes has lost part of its two digits.
     let tail = encoded.get(..keep).unwrap_or_default().bytes().rev().take(2);
@@ -240,12 +243,19 @@ fn digest(text: &mut String, start: usize) {
     }
     text.truncate(start + keep);
     text.push('~');
-    escape::hex(&hash.as_bytes()[..DIGEST], text);
+    text.push_str(&hash);
+}
+
+/// 48 hex digits.
+fn digest_of(text: &str) -> String {
+    let mut digits = String::new();
+    escape::hex(&blake3::hash(text.as_bytes()).as_bytes()[..DIGEST], &mut digits);
+    digits
 }
 
 /// Why a value could not become part of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct KeyError {
+pub struct KeyError {
     message: String,
 }
 

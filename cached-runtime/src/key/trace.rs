@@ -54,7 +54,7 @@ enum Tag {
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct Trace {
+pub struct Trace {
     words: [u64; WORDS],
     len: usize,
     hash: u64,
@@ -119,8 +119,14 @@ impl Trace {
     #[inline]
     pub(crate) fn add<T: Serialize + ?Sized>(&mut self, value: &T) {
         if value.serialize(&mut *self).is_err() {
-            self.len = WORDS + 1;
+            self.cut_short();
         }
+    }
+
+    /// Makes it none: something did not fit, or cannot be told.
+    #[inline]
+    pub(crate) fn cut_short(&mut self) {
+        self.len = WORDS + 1;
     }
 
     /// Adds the name of a type, a field or a variant: where it stands is enough.
@@ -174,7 +180,7 @@ pub(crate) struct Parts {
 
 /// There is no more room, or the value cannot be serialised: nothing to say about it here.
 #[derive(Debug)]
-pub(crate) struct Full;
+pub struct Full;
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

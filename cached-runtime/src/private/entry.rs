@@ -10,12 +10,12 @@ use serde::de::DeserializeOwned;
 
 use super::options::{Always, Fixed, IntoTtl, NoErrors, PerValue};
 use super::plan::Plan;
-use super::{Near, Template, forced};
+use super::{Near, Tag, forced};
 use crate::cache::{Cache, Current, not_invalidated};
 use crate::coder::{Choice, Coder};
 use crate::error::Error;
 use crate::function::{At, Function};
-use crate::key::{Key, KeyBuilder, KeyError, Trace};
+use crate::key::{Key, KeyBuilder, KeyError, Trace, tag_name};
 use crate::loader::{Loader, Nearby};
 use crate::local::Keeper;
 use crate::shape::{Kind, Probe, ShapeOf};
@@ -111,10 +111,10 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
 
     /// Adds a tag from a template. One that cannot be made is as bad as a key that cannot:
     /// invalidating it would not reach the entry.
-    pub fn tag(&mut self, template: impl FnOnce(&mut Template)) {
+    pub fn tag(&mut self, template: impl FnOnce(&mut Tag)) {
         if let Ok(tags) = &mut self.tags {
-            match Template::rendered(template) {
-                Ok(tag) => tags.push(tag.as_str().to_owned()),
+            match Tag::rendered(template) {
+                Ok(text) => tags.push(tag_name(text)),
                 Err(error) => self.tags = Err(error),
             }
         }

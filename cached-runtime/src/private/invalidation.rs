@@ -5,12 +5,12 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::Current;
+use super::{Current, Tag};
 use crate::cache::{Cache, not_invalidated};
 use crate::error::Error;
 use crate::function::Function;
 use crate::io::Task;
-use crate::key::{Key, KeyBuilder, KeyError};
+use crate::key::{Key, KeyBuilder, KeyError, tag_name};
 use crate::loader::no_key;
 use crate::shape::{Fallible, Kept, Kind, Opened, Probe, ShapeOf};
 use crate::store::Failure;
@@ -49,7 +49,7 @@ pub struct Invalidation {
     function: &'static str,
     cache: Current,
     entries: Vec<Target>,
-    tags: Vec<Result<Key, KeyError>>,
+    tags: Vec<Result<String, KeyError>>,
     patterns: Vec<Result<Key, KeyError>>,
 }
 
@@ -80,8 +80,8 @@ impl Invalidation {
     }
 
     /// A tag from a template.
-    pub fn tag(&mut self, template: impl FnOnce(&mut Template)) {
-        self.tags.push(Template::rendered(template));
+    pub fn tag(&mut self, template: impl FnOnce(&mut Tag)) {
+        self.tags.push(Tag::rendered(template));
     }
 
     /// A pattern from a template.
@@ -220,9 +220,7 @@ impl Invalidation {
         }
         for tag in &self.tags {
             match tag {
-                Ok(tag) => {
-                    Batch::of(&self.cache, &mut batches).tags.push(tag.as_str().to_owned());
-                }
+                Ok(tag) => Batch::of(&self.cache, &mut batches).tags.push(tag.clone()),
                 Err(error) => failed.push(Named::unusable(None, error)),
             }
         }
@@ -336,11 +334,12 @@ impl<'a> Batch<'a> {
     fn removal(self) -> Removal {
         let names: Vec<&str> = self.keys.iter().chain(&self.tags).map(String::as_str).collect();
         let named = Named { what: names.join("\", \""), owners: self.owners };
-        Removal { named, task: self.cache.removal(self.keys, self.tags) }
+        let tags = self.tags.into_iter().map(tag_name).collect();
+        Removal { named, task: self.cache.removal(self.keys, tags) }
     }
 }
 
-/// A template being filled in.
+/// The template of a key or a pattern being filled in.
 pub struct Template(KeyBuilder);
 
 impl Template {
@@ -357,12 +356,6 @@ impl Template {
 
     /// A captured argument.
     pub fn capture<T: Serialize + ?Sized>(&mut self, value: &T) {
-        self.0.capture(value);
-    }
-
-    /// A captured argument whose type only its value knows. Unlike a key, a name for others to
-    /// write does not count the type.
-    pub fn typed_capture<T: Serialize + ?Sized>(&mut self, value: &T) {
         self.0.capture(value);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::forced;
+use super::{Part, forced};
 use crate::cache::Current;
 use crate::function::{At, Function};
 use crate::key::Trace;
@@ -91,6 +91,12 @@ impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
     }
 
     /// Adds what a tag captures: calls with other tags are others.
+    #[inline]
+    pub fn part(&mut self, part: &impl Part) {
+        part.trace(&mut self.trace);
+    }
+
+    /// A tag.
     #[inline]
     pub fn tag(&mut self, template: impl FnOnce(&mut Self)) {
         template(self);

@@ -15,7 +15,7 @@ async fn alone(id: u64) -> u64 {
     id
 }
 
-#[cache_result(ttl = 60, tags = ["", "all users", "user:{}"])]
+#[cache_result(ttl = 60, tags = ["", "user:{}"])]
 async fn malformed(id: u64) -> u64 {
     id
 }
