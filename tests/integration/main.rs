@@ -12,6 +12,7 @@ mod examples;
 mod failure;
 mod fencing;
 mod flight;
+mod foreign;
 mod freshness;
 mod garbage;
 mod keys;

@@ -121,6 +121,13 @@ pub(super) fn reads_still_hold(error: &RedisError) -> bool {
     }
 }
 
+/// Whether what stands under the key is no string.
+pub(super) fn is_wrong_type(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE")
+        // Within a script, where the server names it in the text alone before version 7.
+        || error.detail().is_some_and(|detail| detail.contains("WRONGTYPE"))
+}
+
 /// Servers before version 7 refuse `NX` together with `GET`.
 pub(super) fn is_syntax_error(error: &RedisError) -> bool {
     error.code() == Some("ERR")

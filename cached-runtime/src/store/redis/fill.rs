@@ -9,7 +9,7 @@ use super::line::Line;
 use super::link::Live;
 use super::scripts::{answer, is_forgotten, unexpected};
 use super::{CHUNK, Patience, RedisStore, fault};
-use crate::entry::{self, Fence};
+use crate::entry::{self, Fence, Present};
 use crate::fault::Fault;
 use crate::store::{Captured, Failure, Hold, Preparation, Prepared, Spot, TAG_MARGIN, Value};
 use crate::token::Token;
@@ -48,11 +48,39 @@ impl RedisStore {
             cmd.arg("NX").arg("PX").arg(self.inner.lease_millis);
             match line.send(&cmd).await? {
                 Reply::Okay => Ok(true),
-                Reply::Nil => Ok(false),
+                Reply::Nil => self.take_from_nobody(line, key, token).await,
                 _ => Err(unexpected("SET with NX")),
             }
         })
         .await
+    }
+
+    /// What is no lease is in nobody's hand, and would be in the way for good. Two who find it so
+    /// may both load: each value is fenced.
+    async fn take_from_nobody(
+        &self,
+        line: &mut Line,
+        key: &str,
+        token: &Token,
+    ) -> Result<bool, RedisError> {
+        let beside = self.inner.layout.beside(key);
+        let mut get = Cmd::new();
+        get.arg("GET").arg(beside);
+        let is_lease = match line.send(&get).await {
+            Ok(Reply::BulkString(bytes)) => entry::classify(&bytes) == Present::Lease,
+            // It has ended by now: whoever had it stored something.
+            Ok(Reply::Nil) => true,
+            Ok(_) => return Err(unexpected("GET")),
+            Err(error) if fault::is_wrong_type(&error) => false,
+            Err(error) => return Err(error),
+        };
+        if is_lease {
+            return Ok(false);
+        }
+        let mut set = Cmd::new();
+        set.arg("SET").arg(beside).arg(&entry::lease(token)[..]);
+        set.arg("PX").arg(self.inner.lease_millis);
+        line.send(&set).await.map(|_| true)
     }
 
     /// One pipeline: the entry is seized, and each absent tag gets a version unless it has one by
@@ -91,13 +119,31 @@ impl RedisStore {
                 },
             };
             let mut versions = Vec::with_capacity(absent.len());
-            for (_, given) in absent {
-                let reply = replies.next().unwrap_or_else(&mut missing)?;
-                versions.push(captured(&reply, given)?);
+            let mut overwriting = Pipeline::new();
+            for (tag, given) in absent {
+                let reply = replies.next().unwrap_or_else(&mut missing);
+                versions.push(captured(reply, given)?.unwrap_or_else(|| {
+                    overwriting.add_command(self.overwriting(layout.tag_of(key, tag), given));
+                    *given
+                }));
+            }
+            if !overwriting.is_empty() {
+                // Acknowledged before the body starts, as any version is.
+                for reply in line.send_all(&overwriting).await? {
+                    reply.extract_error()?;
+                }
             }
             Ok(Prepared { seized, versions })
         })
         .await
+    }
+
+    /// `SET tag version PX life`, whatever is there. Where somebody has given the tag a version
+    /// meanwhile, what is loaded under that one is of no use: a miss.
+    fn overwriting(&self, tag: FullKey<'_>, version: &Token) -> Cmd {
+        let mut cmd = Cmd::new();
+        cmd.arg("SET").arg(tag).arg(&version[..]).arg("PX").arg(self.tag_life(Duration::ZERO));
+        cmd
     }
 
     /// `SET tag version NX GET PX life`: what is there, or now this.
@@ -357,14 +403,15 @@ impl<'a> Commit<'a> {
     }
 }
 
-/// The version that a tag has: what stood there, or else what was given.
-fn captured(reply: &Reply, given: &Token) -> Result<Token, RedisError> {
+/// The version that a tag has: what stood there, or else what was given; `None` where what stands
+/// there is none.
+fn captured(reply: Result<Reply, RedisError>, given: &Token) -> Result<Option<Token>, RedisError> {
     match reply {
-        Reply::Nil => Ok(*given),
-        Reply::BulkString(bytes) => {
-            bytes.as_slice().try_into().map_err(|_| unexpected("a tag's version"))
-        }
-        _ => Err(unexpected("SET with GET")),
+        Ok(Reply::Nil) => Ok(Some(*given)),
+        Ok(Reply::BulkString(bytes)) => Ok(bytes.as_slice().try_into().ok()),
+        Ok(_) => Err(unexpected("SET with GET")),
+        Err(error) if fault::is_wrong_type(&error) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

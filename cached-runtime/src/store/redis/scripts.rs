@@ -1,7 +1,7 @@
 //! The fenced writes, as scripts: each compares before it changes anything.
 //!
 //! `GET` yields `false` for a key that is gone, so that a fence never holds after a deletion,
-//! whatever its bytes. Whoever waits for an entry is woken when it was filled or given up:
+//! whatever its bytes; and with `pcall` a table for what is no string, which is no fence either. Whoever waits for an entry is woken when it was filled or given up:
 //! `PUBLISH` is tried with `pcall`, since a server may not allow it, and sends no message where
 //! nobody listens.
 //!
@@ -17,14 +17,14 @@ use super::line::Line;
 /// life in ms, channel, the tags' captured versions. 1 when stored, 0 when the fence was lost, -1
 /// when a tag's version is another, whereupon the entry is of no use (invariant I5).
 const COMMIT: &str = "\
-local present = redis.call('GET', KEYS[1])
+local present = redis.pcall('GET', KEYS[1])
 local answer = 1
-if not present or string.sub(present, 1, #ARGV[1]) ~= ARGV[1]
+if type(present) ~= 'string' or string.sub(present, 1, #ARGV[1]) ~= ARGV[1]
   or (ARGV[2] ~= '' and #present ~= tonumber(ARGV[2])) then
   answer = 0
 else
   for i = 2, #KEYS do
-    if redis.call('GET', KEYS[i]) ~= ARGV[5 + i] then answer = -1 end
+    if redis.pcall('GET', KEYS[i]) ~= ARGV[5 + i] then answer = -1 end
   end
 end
 if answer == 1 then
@@ -54,15 +54,15 @@ return 1";
 /// captured versions. 1 when it was deleted and no tag has changed, -1 when one has, 0 when the
 /// fence was lost.
 const RELEASE: &str = "\
-local present = redis.call('GET', KEYS[1])
+local present = redis.pcall('GET', KEYS[1])
 local answer = 1
-if not present or string.sub(present, 1, #ARGV[1]) ~= ARGV[1]
+if type(present) ~= 'string' or string.sub(present, 1, #ARGV[1]) ~= ARGV[1]
   or (ARGV[2] ~= '' and #present ~= tonumber(ARGV[2])) then
   answer = 0
 else
   redis.call('DEL', KEYS[1])
   for i = 2, #KEYS do
-    if redis.call('GET', KEYS[i]) ~= ARGV[2 + i] then answer = -1 end
+    if redis.pcall('GET', KEYS[i]) ~= ARGV[2 + i] then answer = -1 end
   end
 end
 redis.pcall('PUBLISH', ARGV[3], '')
@@ -71,7 +71,7 @@ return answer";
 /// KEYS: where the lease stands, the tags. ARGV: the lease, its life in ms, the tags' life in ms.
 /// 1 when it still stood.
 const RENEW: &str = "\
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 for i = 2, #KEYS do
   local left = redis.call('PTTL', KEYS[i])
   if left >= 0 and left < tonumber(ARGV[3]) then redis.call('PEXPIRE', KEYS[i], math.floor(1.25 * ARGV[3])) end
@@ -87,8 +87,8 @@ return 1";
 /// KEYS: entry. ARGV: fence, its exact length or '', the lease, its life in ms. 1 when what the
 /// fence remembers stood there, and now the lease.
 const SEIZE: &str = "\
-local present = redis.call('GET', KEYS[1])
-if not present or string.sub(present, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
+local present = redis.pcall('GET', KEYS[1])
+if type(present) ~= 'string' or string.sub(present, 1, #ARGV[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' and #present ~= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 1";
