@@ -43,6 +43,8 @@
 //! | `zstd` | `compress` |
 //! | `tls` | `rediss://` URLs |
 #![doc = include_str!("docs/processes.md")]
+//!
+#![doc = include_str!("docs/limits.md")]
 
 mod cache;
 mod clock;

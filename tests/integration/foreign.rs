@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cached_runtime::{Cache, HealthState, cache_result, scope};
+use cached_runtime::{Cache, Fault, HealthState, cache_result, scope};
 use cached_tests::{RedisServer, eventually};
 
 use super::patient::{self, LONG};
@@ -204,6 +204,38 @@ async fn beside_an_entry_they_keep_no_load_in_the_background_from_being_made() {
             loaded(loads).await;
             assert_unharmed(&cache, &before, &server, &what).await;
         }
+    })
+    .await;
+}
+
+/// Whatever a call was not served for, while others are: the health names it, and is well again
+/// once calls are.
+#[tokio::test]
+async fn whenever_a_call_is_not_served_the_health_says_why() {
+    #[cache_result(ttl = 600, tags = ["group"])]
+    async fn tagged(id: u64) -> u64 {
+        id
+    }
+
+    let server = RedisServer::start();
+    server.cmd(&["ACL", "SETUSER", "shop", "on", ">pw", "~*", "&*", "+@all", "-mget"]);
+    let url = server.url().replace("redis://", "redis://shop:pw@");
+    let cache = patient::builder(&url).build().await.unwrap();
+    scope(cache.clone(), async {
+        for _ in 0..3 {
+            innocent(1).await;
+            tagged(1).await;
+            let health = cache.health();
+            assert_eq!(health.state, HealthState::Degraded, "{health}");
+            assert_eq!(health.cause, Some(Fault::Forbidden), "{health}");
+        }
+        let total = cache.stats().total;
+        assert_eq!((total.hits(), total.bypasses), (2, 3), "{total}");
+        server.cmd(&["ACL", "SETUSER", "shop", "+@all"]);
+        tagged(1).await;
+        tagged(1).await;
+        assert_eq!(cache.stats().total.hits(), 3);
+        eventually(LONG, || async { cache.health().state == HealthState::Coherent }).await;
     })
     .await;
 }

@@ -314,6 +314,10 @@ impl<'a> Call<'a> {
     /// The store could not be asked.
     pub(crate) fn unasked(&mut self, failure: &Failure) -> Box<Loading> {
         self.cache.counters(self.wants.function, |counters| counters.fault(failure.fault));
+        // What is queued has a state of its own.
+        if failure.fault != Fault::Queued {
+            self.cache.inner.bypassed_calls.note(failure.fault);
+        }
         self.load(Fill::Bypass)
     }
 

@@ -1,11 +1,15 @@
 //! How a cache is, as a program can ask it.
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Cache;
 use crate::fault::Fault;
 use crate::store::{Condition, Store, Watch};
+
+/// For so long a call that was not served is named.
+const RECENT: Duration = Duration::from_secs(1);
 
 /// How a cache is: what [`Cache::health`] returns. Displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +79,8 @@ pub enum HealthState {
     /// All is well.
     Coherent,
     /// Reads work; but writes are refused, so that nothing new is stored, or invalidations that
-    /// failed wait to be carried out, or some of a cluster's primaries are not asked.
+    /// failed wait to be carried out, or some of a cluster's primaries are not asked, or a call of
+    /// the last second ran its body because the store could not be asked.
     Degraded,
     /// The store is not asked: calls run their bodies, at no extra cost. A probe in the
     /// background finds out when it can be asked again.
@@ -143,7 +148,8 @@ impl Cache {
             store => store.condition(),
         };
         let (queued, queue_changed) = (inner.queue.len(), inner.queue.changed());
-        let (state, cause, since) = judge(&condition, queued, queue_changed);
+        let unserved = inner.bypassed_calls.within(Instant::now(), RECENT);
+        let (state, cause, since) = judge(&condition, queued, queue_changed, unserved);
         Health {
             state,
             cause,
@@ -167,11 +173,43 @@ impl Cache {
     }
 }
 
+/// Calls that were not served because the store could not be asked, whatever is known of the store:
+/// one runtime's connection may break at each call while another's is well.
+#[derive(Default)]
+pub(super) struct BypassedCalls(Mutex<Option<Streak>>);
+
+/// Such calls with less than [`RECENT`] between them.
+#[derive(Clone, Copy)]
+struct Streak {
+    cause: Fault,
+    first: Instant,
+    last: Instant,
+}
+
+impl BypassedCalls {
+    /// Waits for nobody: where another call is being noted, that one is as good.
+    pub(super) fn note(&self, cause: Fault) {
+        let (Ok(mut streak), now) = (self.0.try_lock(), Instant::now()) else { return };
+        let going_on = streak.filter(|streak| now.saturating_duration_since(streak.last) < RECENT);
+        let first = going_on.map_or(now, |streak| streak.first);
+        *streak = Some(Streak { cause, first, last: now });
+    }
+
+    /// Why the last one was not, and since when there were such calls, where it was not longer ago
+    /// than this.
+    fn within(&self, now: Instant, recent: Duration) -> Option<(Fault, Instant)> {
+        let streak = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let streak = streak.filter(|it| now.saturating_duration_since(it.last) < recent)?;
+        Some((streak.cause, streak.first))
+    }
+}
+
 /// The state, why, and since when.
 fn judge(
     condition: &Condition,
     queued: usize,
     queue_changed: Option<Instant>,
+    unserved: Option<(Fault, Instant)>,
 ) -> (HealthState, Option<Fault>, Option<Instant>) {
     if let Some((fault, since)) = condition.bypassed {
         return (HealthState::Bypass, Some(fault), Some(since));
@@ -183,6 +221,9 @@ fn judge(
     }
     if queued > 0 {
         return (HealthState::Degraded, Some(Fault::Queued), waiting_since);
+    }
+    if let Some((fault, since)) = unserved {
+        return (HealthState::Degraded, Some(fault), Some(since));
     }
     (HealthState::Coherent, None, condition.well_since.max(queue_changed))
 }
@@ -198,17 +239,32 @@ mod tests {
         let at = |seconds| Some(start + Duration::from_secs(seconds));
         let open = at(5).map(|since| (Fault::Timeout, since));
         let refused = at(3).map(|since| (Fault::ReadOnly, since));
-        for (bypassed, refused, queued, changed, expected) in [
-            (None, None, 0, None, (Coherent, None, at(1))),
-            (None, None, 0, at(2), (Coherent, None, at(2))),
-            (None, None, 1, at(2), (Degraded, Some(Fault::Queued), at(2))),
-            (None, refused, 0, at(2), (Degraded, Some(Fault::ReadOnly), at(3))),
-            (None, refused, 1, at(2), (Degraded, Some(Fault::ReadOnly), at(2))),
-            (open, refused, 1, at(2), (Bypass, Some(Fault::Timeout), at(5))),
+        let unserved = at(4).map(|since| (Fault::Protocol, since));
+        for (bypassed, refused, queued, changed, unserved, expected) in [
+            (None, None, 0, None, None, (Coherent, None, at(1))),
+            (None, None, 0, at(2), None, (Coherent, None, at(2))),
+            (None, None, 0, at(2), unserved, (Degraded, Some(Fault::Protocol), at(4))),
+            (None, None, 1, at(2), unserved, (Degraded, Some(Fault::Queued), at(2))),
+            (None, refused, 0, at(2), unserved, (Degraded, Some(Fault::ReadOnly), at(3))),
+            (None, refused, 1, at(2), None, (Degraded, Some(Fault::ReadOnly), at(2))),
+            (open, refused, 1, at(2), unserved, (Bypass, Some(Fault::Timeout), at(5))),
         ] {
             let condition = Condition { bypassed, refused, well_since: at(1), circuit_opened: 0 };
-            assert_eq!(judge(&condition, queued, changed), expected);
+            assert_eq!(judge(&condition, queued, changed, unserved), expected);
         }
+    }
+
+    #[test]
+    fn calls_that_were_not_served_are_named_for_a_moment() {
+        let unserved = BypassedCalls::default();
+        let now = Instant::now();
+        assert_eq!(unserved.within(now, RECENT), None);
+        unserved.note(Fault::Timeout);
+        unserved.note(Fault::Protocol);
+        let (cause, since) = unserved.within(Instant::now(), RECENT).unwrap();
+        assert_eq!(cause, Fault::Protocol);
+        assert!(since >= now, "since the first of them");
+        assert_eq!(unserved.within(now + 10 * RECENT, RECENT), None);
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub(crate) struct Inner {
     in_flight: Arc<InFlight>,
     /// Invalidations that failed.
     queue: Arc<Queue>,
+    /// For its health alone.
+    bypassed_calls: health::BypassedCalls,
     /// Made by the first function that wants one; `None` where none is to be had.
     local: OnceLock<Option<Arc<Local>>>,
     built: Instant,
@@ -154,6 +156,7 @@ impl Cache {
                 background: Background::default(),
                 in_flight: Arc::default(),
                 queue,
+                bypassed_calls: health::BypassedCalls::default(),
                 local: OnceLock::new(),
                 built: Instant::now(),
             }),
