@@ -20,7 +20,9 @@ fn sentinels_name_the_new_primary_after_a_failover() {
     watched.settle();
 
     assert_eq!(watched.fail_over().port(), second.port());
-    assert!(watched.sentinels().iter().all(|one| named_by(one) == second.url()));
+    // One tells the others.
+    let agree = || watched.sentinels().iter().all(|one| named_by(one) == second.url());
+    crate::eventually_blocking(Duration::from_secs(10), agree);
     assert_eq!(second.keys(), ["a"]);
     let refused = first.try_cmd(&["SET", "a", "2"]).unwrap_err();
     assert!(refused.to_lowercase().contains("readonly"), "{refused}");
