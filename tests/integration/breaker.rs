@@ -161,14 +161,12 @@ async fn stays_closed_where_only_writes_are_refused() {
 }
 
 /// The one timing that the contract names. A call whose store is not asked costs hardly more than
-/// its body, while one that asked would cost its deadline of 100 ms.
+/// its body, while one that asked would cost its deadline of 100 ms. What else runs on the machine
+/// makes calls dearer and never cheaper, so the best of a few rounds is judged; if one call in a
+/// hundred asked, each round would show it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_costs_next_to_nothing_while_the_circuit_is_open() {
-    const CALLS: usize = 500;
-    let p99 = |mut took: Vec<Duration>| {
-        took.sort_unstable();
-        took[took.len() * 99 / 100]
-    };
+    const ROUNDS: usize = 10;
     let server = RedisServer::start();
     let proxy = Proxy::to(server.port());
     for what in ["halted", "black hole"] {
@@ -181,27 +179,38 @@ async fn a_call_costs_next_to_nothing_while_the_circuit_is_open() {
             proxy.set(Wire::BlackHole);
         }
         assert_opens(&cache).await;
-        let (mut plain, mut cached, mut blocking) = (Vec::new(), Vec::new(), Vec::new());
-        scope(cache.clone(), async {
-            for n in 0..CALLS as u64 {
-                let start = Instant::now();
-                next::uncached(n).await;
-                plain.push(start.elapsed());
-                let start = Instant::now();
-                next(n).await;
-                cached.push(start.elapsed());
-                let start = Instant::now();
-                next_now(n);
-                blocking.push(start.elapsed());
-            }
-        })
-        .await;
+        let mut rounds = Vec::new();
+        let is_cheap = |[plain, cached, blocking]: &[Duration; 3]| {
+            (*cached).max(*blocking) < *plain + Duration::from_millis(2)
+        };
+        while rounds.len() < ROUNDS && !rounds.last().is_some_and(is_cheap) {
+            rounds.push(scope(cache.clone(), slowest_of_a_hundred()).await);
+        }
+        assert!(rounds.last().is_some_and(is_cheap), "{what}: {rounds:?}");
         assert_eq!(cache.health().state, HealthState::Bypass);
-        let (plain, cached, blocking) = (p99(plain), p99(cached), p99(blocking));
-        let most = plain + Duration::from_millis(2);
-        assert!(cached < most && blocking < most, "{what}: {plain:?} {cached:?} {blocking:?}");
         server.cont();
     }
+}
+
+/// How long the 99th percentile of the body took alone, cached, and cached and blocking.
+async fn slowest_of_a_hundred() -> [Duration; 3] {
+    const CALLS: usize = 500;
+    let (mut plain, mut cached, mut blocking) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..CALLS as u64 {
+        let start = Instant::now();
+        next::uncached(n).await;
+        plain.push(start.elapsed());
+        let start = Instant::now();
+        next(n).await;
+        cached.push(start.elapsed());
+        let start = Instant::now();
+        next_now(n);
+        blocking.push(start.elapsed());
+    }
+    [plain, cached, blocking].map(|mut took| {
+        took.sort_unstable();
+        took[took.len() * 99 / 100]
+    })
 }
 
 /// However many callers there are, they find out together, and then a single task asks.
