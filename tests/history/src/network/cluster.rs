@@ -76,11 +76,7 @@ impl Cluster {
             } else {
                 self.primaries().into_iter().map(|at| self.cluster.proxy(at)).collect()
             };
-            let disturb = |proxy| {
-                let random = random.fork();
-                scope.spawn(move || wire::disturb(random, proxy, until))
-            };
-            let wires: Vec<_> = proxies.into_iter().map(disturb).collect();
+            let wires = wire::disturb_each(scope, random, proxies, until);
             let mut disturbances = self.disturb_nodes(random, until);
             for wire in wires {
                 disturbances.merge(wire.join().unwrap());

@@ -58,11 +58,7 @@ impl Pair {
     /// Until the time is over; then all is well again.
     pub(super) fn disturb(&self, random: &mut fastrand::Rng, until: u64) -> Disturbances {
         thread::scope(|scope| {
-            let disturb = |proxy| {
-                let random = random.fork();
-                scope.spawn(move || wire::disturb(random, proxy, until))
-            };
-            let wires: Vec<_> = self.proxies.iter().map(disturb).collect();
+            let wires = wire::disturb_each(scope, random, &self.proxies, until);
             let mut disturbances = self.disturb_servers(random, until);
             for wire in wires {
                 disturbances.merge(wire.join().unwrap());

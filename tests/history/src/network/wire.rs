@@ -1,5 +1,6 @@
 //! What is between the processes and the servers, failing in every way.
 
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::Duration;
 
 use cached_tests::{Proxy, Wire};
@@ -45,12 +46,28 @@ impl Harm {
     ];
 }
 
+/// Harms the connections through each proxy, on threads of their own. They begin with kinds that are
+/// far from each other, so that a short run has all of them.
+pub(super) fn disturb_each<'s>(
+    scope: &'s Scope<'s, '_>,
+    random: &mut fastrand::Rng,
+    proxies: impl IntoIterator<Item = &'s Proxy>,
+    until: u64,
+) -> Vec<ScopedJoinHandle<'s, Disturbances>> {
+    let first = random.usize(..Harm::ALL.len());
+    let proxies = proxies.into_iter().enumerate();
+    let begin = |(at, proxy)| {
+        let random = random.fork();
+        scope.spawn(move || disturb(random, proxy, (first + 3 * at) % Harm::ALL.len(), until))
+    };
+    proxies.map(begin).collect()
+}
+
 /// Harms the connections through a proxy: all of them, the link that tells of changes alone, or all but
-/// that one.
-pub(super) fn disturb(mut random: fastrand::Rng, proxy: &Proxy, until: u64) -> Disturbances {
+/// that one. Each kind in turn, beginning with this one.
+fn disturb(mut random: fastrand::Rng, proxy: &Proxy, first: usize, until: u64) -> Disturbances {
     let mut done = Disturbances::default();
-    // In turn, beginning anywhere, so that a short run has each of them.
-    let mut turns = Harm::ALL.into_iter().cycle().skip(random.usize(..Harm::ALL.len()));
+    let mut turns = Harm::ALL.into_iter().cycle().skip(first);
     while wait(until, random.u64(200..1_500)) {
         let delay = Wire::Delay(Duration::from_millis(random.u64(20..400)));
         let Some(harm) = turns.next() else { break };
