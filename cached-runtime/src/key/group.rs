@@ -38,12 +38,8 @@ impl<'w> Group<'w> {
     /// Has the items written in the order of their encodings.
     pub(super) fn sorted(mut self) -> Self {
         let first = self.writer.text.len();
-        self.sorting = Some(Sorting {
-            outer: std::mem::take(&mut self.writer.tape),
-            first,
-            current: first,
-            items: Vec::new(),
-        });
+        self.sorting =
+            Some(Sorting { outer: self.writer.tape, first, current: first, items: Vec::new() });
         self
     }
 
@@ -88,7 +84,7 @@ impl<'w> Group<'w> {
         match &mut self.sorting {
             Some(sorting) => {
                 sorting.current = self.writer.text.len();
-                self.writer.tape = Tape::default();
+                self.writer.tape = sorting.outer.part();
             }
             None if !self.empty => self.writer.text.push(','),
             None => {}

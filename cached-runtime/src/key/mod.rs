@@ -20,7 +20,7 @@
 //! | a string that reads as a number or is `true`, `false`, `None`, `NaN`, `inf` or `-inf` | in quotes, `'42'`; but bare, `42`, where the argument's own type is a string |
 //! | `None` | `None` |
 //! | `Some(x)` | `x`; but `Some(x)` where `x` is `None` or begins with `Some(` |
-//! | `()` | `()` |
+//! | `()` | `(,)` |
 //! | unit struct | its name |
 //! | newtype struct | its content |
 //! | unit variant | its name: `Red` |
@@ -31,6 +31,7 @@
 //! | map | `(k=v,k2=v2)`, sorted by the encoded entries; empty `(=)` |
 //! | bytes | `0x` and lower-case hex: `0x00ff` |
 //! | any of these, over 96 bytes | the first 32 bytes at most, `~`, and 48 hex digits of BLAKE3 |
+//! | an `impl Trait` argument | as a part of another value: `'42'` for a string; where serde sees anything but a string, a `bool`, an `i32` or an `f64`, then `~` and 8 hex digits of what it sees: `5~14b06d02` for a `u64` |
 //!
 //! Variants, fields and unit structs are escaped like strings. Neither `:` nor
 //! `~` nor any glob character, blank, brace or control is ever part of an
@@ -38,10 +39,13 @@
 //!
 //! # Limits
 //!
-//! * Values whose type leaves serde's data model open can read alike where
-//!   their serde types differ: `null` and `[]` of an untyped JSON value, a unit
-//!   variant and the string of its name in an untagged enum. The
-//!   [fingerprint](Key::fingerprint) differs.
+//! * An untagged enum can read alike where its serde types differ: a unit
+//!   variant and the string of its name, a tuple and a sequence, a struct and a
+//!   map. The [fingerprint](Key::fingerprint) differs, so that such values
+//!   displace each other. No two values of `serde_json::Value` do.
+//! * `impl Trait` arguments that serde sees alike share their entry, as `&str`
+//!   and `String` should: of two `#[serde(transparent)]` types it sees the
+//!   content alone.
 //! * A `HashSet` is recognised by its type wherever serde hands it on: as an
 //!   argument, field, element or `Option`, also behind a reference or smart
 //!   pointer. It is not inside a `#[serde(transparent)]` type or a hand-written
@@ -67,7 +71,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub(crate) use self::function::{function_segment, named_segment};
-use self::segment::{Writer, write_argument};
+use self::segment::{Writer, write_argument, write_typed_argument};
 pub(crate) use self::spelling::{is_spelled_rightly, spelled};
 pub(crate) use self::tag::{tag_name, tag_of_function};
 use self::tape::Tape;
@@ -171,9 +175,10 @@ impl KeyBuilder {
         self.capture(v);
     }
 
-    /// Makes the fingerprint differ for different `kind`s, without a trace in the text.
-    pub(crate) fn tell_apart(&mut self, kind: &str) {
-        self.writer.tape.absorb(xxh3_64(kind.as_bytes()));
+    /// The same for a value whose type is its own (`impl Trait`).
+    pub(crate) fn typed_segment<T: Serialize + ?Sized>(&mut self, v: &T) {
+        self.writer.text.push(':');
+        self.typed_capture(v);
     }
 
     /// Adds text as it is. It must not contain what a key may not.
@@ -191,6 +196,23 @@ impl KeyBuilder {
         let start = self.writer.text.len();
         match write_argument(&mut self.writer, v) {
             Ok(()) => shorten(&mut self.writer.text, start),
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    /// The same for a value whose type is its own (`impl Trait`).
+    pub(crate) fn typed_capture<T: Serialize + ?Sized>(&mut self, v: &T) {
+        if self.error.is_some() {
+            return;
+        }
+        let start = self.writer.text.len();
+        match write_typed_argument(&mut self.writer, v) {
+            Ok(mark) => {
+                shorten(&mut self.writer.text, start);
+                if let Some(mark) = mark {
+                    self.writer.text.push_str(&format!("~{mark:08x}"));
+                }
+            }
             Err(error) => self.error = Some(error),
         }
     }

@@ -33,6 +33,23 @@ where
     value.serialize(Segment { writer, shape: Shape::of::<T>(), depth: 0 })
 }
 
+/// Writes an argument whose type is its value's alone (`impl Trait`). Two types that serde sees alike
+/// read alike; what it sees otherwise has a mark, to be written at its end.
+pub(super) fn write_typed_argument<T>(
+    writer: &mut Writer,
+    value: &T,
+) -> Result<Option<u32>, KeyError>
+where
+    T: Serialize + ?Sized,
+{
+    let outer = std::mem::replace(&mut writer.tape, Tape::exact());
+    // No type says by its position that it is a string.
+    let written = write_nested(writer, 0, value);
+    let seen = std::mem::replace(&mut writer.tape, outer);
+    writer.tape.absorb_part(seen);
+    written.map(|()| seen.mark())
+}
+
 /// Writes a value that is part of another one, `depth` levels down.
 #[inline]
 pub(super) fn write_nested<T>(writer: &mut Writer, depth: u8, value: &T) -> Result<(), KeyError>
@@ -112,48 +129,58 @@ impl<'w> Serializer for Segment<'w> {
     }
 
     fn serialize_i8(self, v: i8) -> Result<(), KeyError> {
-        self.serialize_i64(v.into())
+        self.writer.tape.note("i8");
+        self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_i16(self, v: i16) -> Result<(), KeyError> {
-        self.serialize_i64(v.into())
+        self.writer.tape.note("i16");
+        self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_i32(self, v: i32) -> Result<(), KeyError> {
-        self.serialize_i64(v.into())
+        self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_i64(self, v: i64) -> Result<(), KeyError> {
+        self.writer.tape.note("i64");
         self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_i128(self, v: i128) -> Result<(), KeyError> {
+        self.writer.tape.note("i128");
         self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_u8(self, v: u8) -> Result<(), KeyError> {
-        self.serialize_u64(v.into())
+        self.writer.tape.note("u8");
+        self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_u16(self, v: u16) -> Result<(), KeyError> {
-        self.serialize_u64(v.into())
+        self.writer.tape.note("u16");
+        self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_u32(self, v: u32) -> Result<(), KeyError> {
-        self.serialize_u64(v.into())
+        self.writer.tape.note("u32");
+        self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_u64(self, v: u64) -> Result<(), KeyError> {
+        self.writer.tape.note("u64");
         self.plain(Tag::Int, format_args!("{v}"))
     }
 
     fn serialize_u128(self, v: u128) -> Result<(), KeyError> {
+        self.writer.tape.note("u128");
         self.plain(Tag::Int, format_args!("{v}"))
     }
 
     // `Debug` is the shortest text that reads back as the same float, keeps the
     // `.0` and the sign of zero, and writes every NaN alike.
     fn serialize_f32(self, v: f32) -> Result<(), KeyError> {
+        self.writer.tape.note("f32");
         self.plain(Tag::Float, format_args!("{v:?}"))
     }
 
@@ -162,6 +189,7 @@ impl<'w> Serializer for Segment<'w> {
     }
 
     fn serialize_char(self, v: char) -> Result<(), KeyError> {
+        self.writer.tape.note("char");
         self.serialize_str(v.encode_utf8(&mut [0; 4]))
     }
 
@@ -212,7 +240,7 @@ impl<'w> Serializer for Segment<'w> {
     }
 
     fn serialize_unit(self) -> Result<(), KeyError> {
-        self.word(Tag::Unit, "()");
+        self.word(Tag::Unit, "(,)");
         Ok(())
     }
 
@@ -224,26 +252,28 @@ impl<'w> Serializer for Segment<'w> {
 
     fn serialize_unit_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
     ) -> Result<(), KeyError> {
+        self.writer.tape.note(name);
         self.writer.tape.record(Tag::UnitVariant);
         write_name(variant, &mut self.writer.text);
         Ok(())
     }
 
-    fn serialize_newtype_struct<T>(self, _name: &'static str, value: &T) -> Result<(), KeyError>
+    fn serialize_newtype_struct<T>(self, name: &'static str, value: &T) -> Result<(), KeyError>
     where
         T: Serialize + ?Sized,
     {
+        self.writer.tape.note(name);
         self.writer.tape.record(Tag::NewtypeStruct);
         write_nested(self.writer, self.depth.saturating_add(1), value)
     }
 
     fn serialize_newtype_variant<T>(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
         value: &T,
@@ -251,6 +281,7 @@ impl<'w> Serializer for Segment<'w> {
     where
         T: Serialize + ?Sized,
     {
+        self.writer.tape.note(name);
         let mut group = self.group(Tag::NewtypeVariant, variant);
         group.item(value)?;
         group.close();
@@ -269,19 +300,21 @@ impl<'w> Serializer for Segment<'w> {
 
     fn serialize_tuple_struct(
         self,
-        _name: &'static str,
+        name: &'static str,
         _len: usize,
     ) -> Result<Group<'w>, KeyError> {
+        self.writer.tape.note(name);
         Ok(self.group(Tag::TupleStruct, ""))
     }
 
     fn serialize_tuple_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
         _len: usize,
     ) -> Result<Group<'w>, KeyError> {
+        self.writer.tape.note(name);
         Ok(self.group(Tag::TupleVariant, variant))
     }
 
@@ -289,17 +322,19 @@ impl<'w> Serializer for Segment<'w> {
         Ok(self.group(Tag::Map, "").sorted())
     }
 
-    fn serialize_struct(self, _name: &'static str, _len: usize) -> Result<Group<'w>, KeyError> {
+    fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Group<'w>, KeyError> {
+        self.writer.tape.note(name);
         Ok(self.group(Tag::Struct, ""))
     }
 
     fn serialize_struct_variant(
         self,
-        _name: &'static str,
+        name: &'static str,
         _index: u32,
         variant: &'static str,
         _len: usize,
     ) -> Result<Group<'w>, KeyError> {
+        self.writer.tape.note(name);
         Ok(self.group(Tag::StructVariant, variant))
     }
 

@@ -87,16 +87,15 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
         self.builder.segment(value);
     }
 
-    /// Adds an argument whose type only its value knows (`impl Trait`): the type counts too.
+    /// Adds an argument whose type only its value knows (`impl Trait`): what serde sees of it counts
+    /// too.
     pub fn typed_arg<T: Serialize + ?Sized>(&mut self, value: &T) {
-        self.builder.tell_apart(std::any::type_name::<T>());
-        self.builder.segment(value);
+        self.builder.typed_segment(value);
     }
 
     /// As [`typed_arg`](Self::typed_arg), in a template.
     pub fn typed_capture<T: Serialize + ?Sized>(&mut self, value: &T) {
-        self.builder.tell_apart(std::any::type_name::<T>());
-        self.builder.capture(value);
+        self.builder.typed_capture(value);
     }
 
     /// Adds a template's text.
