@@ -45,6 +45,8 @@
 #![doc = include_str!("docs/processes.md")]
 //!
 #![doc = include_str!("docs/limits.md")]
+//!
+#![doc = include_str!("docs/permissions.md")]
 
 mod cache;
 mod clock;

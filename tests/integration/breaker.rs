@@ -345,7 +345,7 @@ fn full_key(n: u64) -> String {
 #[tokio::test]
 async fn what_is_queued_is_bypassed_and_nothing_else() {
     let server = RedisServer::start();
-    server.cmd(&["ACL", "SETUSER", "shop", "on", ">sesame", "~*", "+@all", "-del", "-scan"]);
+    server.cmd(&["ACL", "SETUSER", "shop", "on", ">sesame", "~*", "+@all", "-del", "-unlink"]);
     let url = format!("redis://shop:sesame@127.0.0.1:{}", server.port());
     let cache = patient::builder(&url).build().await.unwrap();
     let other = patient::cache(&server).await;

@@ -232,10 +232,10 @@ async fn whenever_a_call_is_not_served_the_health_says_why() {
         let total = cache.stats().total;
         assert_eq!((total.hits(), total.bypasses), (2, 3), "{total}");
         server.cmd(&["ACL", "SETUSER", "shop", "+@all"]);
+        eventually(LONG, || async { cache.health().state == HealthState::Coherent }).await;
         tagged(1).await;
         tagged(1).await;
         assert_eq!(cache.stats().total.hits(), 3);
-        eventually(LONG, || async { cache.health().state == HealthState::Coherent }).await;
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! Integration tests, by behaviour.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod acl;
 mod batch;
 mod breaker;
 mod clocks;
@@ -27,4 +28,5 @@ mod sentinel;
 mod shapes;
 mod stats;
 mod tags;
+mod untyped;
 mod zombies;

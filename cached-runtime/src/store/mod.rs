@@ -129,6 +129,13 @@ pub(crate) struct Hold {
     pub(crate) tags: Arc<[Captured]>,
 }
 
+impl Hold {
+    /// Whether the value will have tags.
+    pub(crate) fn is_tagged(&self) -> bool {
+        !self.tags.is_empty()
+    }
+}
+
 /// What is to be known before a body may start, where the lookup did not tell: one round trip.
 #[derive(Debug, Clone)]
 pub(crate) struct Preparation {

@@ -34,6 +34,7 @@ pub(super) fn classify(error: &RedisError) -> Fault {
             "LOADING" => return Fault::Loading,
             "NOAUTH" | "WRONGPASS" => return Fault::Auth,
             "NOPERM" => return Fault::Forbidden,
+            "ERR" if forbidden_within(error) => return Fault::Forbidden,
             "WRONGTYPE" => return Fault::WrongType,
             _ => {}
         }
@@ -46,6 +47,25 @@ pub(super) fn classify(error: &RedisError) -> Fault {
         ErrorKind::Server(ServerErrorKind::NoPerm) => Fault::Forbidden,
         _ => Fault::Server,
     }
+}
+
+/// What a script's command meets, before version 7.2: code `ERR`, and the reason in the text alone.
+fn forbidden_within(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.starts_with("The user executing the script can't"))
+}
+
+/// Whether it is scripts that the rules do not allow. Nothing was executed then.
+pub(super) fn forbids_scripts(error: &RedisError) -> bool {
+    forbids_command(error, "evalsha") || forbids_command(error, "eval")
+}
+
+/// Whether the rules do not allow a command, in whose place nothing was executed.
+pub(super) fn forbids_command(error: &RedisError, command: &str) -> bool {
+    let named = |detail: &str| detail.contains(&format!("'{command}'"));
+    error.code() == Some("NOPERM")
+        && error
+            .detail()
+            .is_some_and(|detail| !detail.contains("ACL failure in script") && named(detail))
 }
 
 /// A sentence without data: where a server quotes a command's arguments back, which hold keys,

@@ -7,7 +7,8 @@ use redis::{Cmd, Pipeline, RedisError, Value as Reply};
 use super::layout::FullKey;
 use super::line::Line;
 use super::link::Live;
-use super::scripts::{answer, is_forgotten, unexpected};
+use super::rights;
+use super::scripts::{answer, unexpected};
 use super::{CHUNK, Patience, RedisStore, fault};
 use crate::entry::{self, Fence, Present};
 use crate::fault::Fault;
@@ -42,6 +43,9 @@ impl RedisStore {
     }
 
     pub(crate) async fn mark(&self, key: &str, token: &Token) -> Result<bool, Failure> {
+        if !self.inner.rights.may_store() {
+            return Err(rights::refusal());
+        }
         self.within(self.inner.lookup_deadline, Patience::None, async |line| {
             let mut cmd = Cmd::new();
             cmd.arg("SET").arg(self.inner.layout.beside(key)).arg(&entry::lease(token)[..]);
@@ -100,7 +104,7 @@ impl RedisStore {
             let script = &self.inner.scripts.seize;
             let mut pipeline = Pipeline::new();
             if let Some(arguments) = &arguments {
-                pipeline.add_command(script.by_hash(&entry, arguments));
+                pipeline.add_command(script.first(&entry, arguments));
             }
             for (tag, version) in absent {
                 pipeline.add_command(self.version_of(layout.tag_of(key, tag), version));
@@ -110,13 +114,16 @@ impl RedisStore {
             let mut missing = || Err(unexpected("a pipeline"));
             let seized = match &arguments {
                 None => false,
-                Some(arguments) => match replies.next().unwrap_or_else(&mut missing) {
-                    Err(error) if is_forgotten(&error) => {
-                        let by_text = script.by_text(&entry, arguments);
-                        answer(&line.send(&by_text).await?)? > 0
+                Some(arguments) => {
+                    match replies.next().unwrap_or_else(&mut missing) {
+                        Err(error) if script.was_not_run(&error) => {
+                            script.run_by_text(line, &entry, arguments).await
+                        }
+                        reply => reply.and_then(|reply| answer(&reply)),
                     }
-                    reply => answer(&reply?)? > 0,
-                },
+                    .inspect_err(|error| self.noting_commit(*tagged, error))?
+                        > 0
+                }
             };
             let mut versions = Vec::with_capacity(absent.len());
             let mut overwriting = Pipeline::new();
@@ -167,7 +174,9 @@ return false";
         self.within(self.inner.commit_deadline, Patience::None, async |line| {
             let commit = Commit::new(self, hold, value);
             let (keys, arguments) = commit.parts();
-            let stored = self.inner.scripts.commit.run(line, &keys, &arguments).await?;
+            let stored = self.inner.scripts.commit.run(line, &keys, &arguments).await;
+            let stored = stored.inspect_err(|error| self.noting_commit(hold.is_tagged(), error))?;
+            self.inner.rights.stored();
             self.inner.endpoint.health.worked();
             Ok(stored > 0)
         })
@@ -200,14 +209,15 @@ return false";
                 for (hold, value) in commits {
                     let commit = Commit::new(self, hold, value);
                     let (keys, arguments) = commit.parts();
-                    pipeline.add_command(script.by_hash(&keys, &arguments));
+                    pipeline.add_command(script.first(&keys, &arguments));
                 }
                 let replies = line.send_all(&pipeline).await?;
                 let mut replies: Vec<_> = replies.into_iter().map(Reply::extract_error).collect();
-                let forgotten =
-                    |reply: &Result<Reply, RedisError>| reply.as_ref().is_err_and(is_forgotten);
+                let not_run = |reply: &Result<Reply, RedisError>| {
+                    reply.as_ref().is_err_and(|error| script.was_not_run(error))
+                };
                 let again: Vec<usize> =
-                    (0..replies.len()).filter(|&at| forgotten(&replies[at])).collect();
+                    (0..replies.len()).filter(|&at| not_run(&replies[at])).collect();
                 if !again.is_empty() {
                     // The first brings the text, which the server has for the others then.
                     let mut pipeline = Pipeline::with_capacity(again.len());
@@ -217,7 +227,7 @@ return false";
                         pipeline.add_command(if pipeline.is_empty() {
                             script.by_text(&keys, &arguments)
                         } else {
-                            script.by_hash(&keys, &arguments)
+                            script.first(&keys, &arguments)
                         });
                     }
                     let answers = line.send_all(&pipeline).await?;
@@ -229,6 +239,12 @@ return false";
                     let stored = reply.and_then(|reply| answer(&reply));
                     stored.map(|stored| stored > 0).map_err(|error| fault::failure(&error))
                 };
+                for (reply, (hold, _)) in replies.iter().zip(commits) {
+                    match reply {
+                        Ok(_) => self.inner.rights.stored(),
+                        Err(error) => self.noting_commit(hold.is_tagged(), error),
+                    }
+                }
                 Ok(replies.into_iter().map(outcome).collect::<Vec<_>>())
             })
             .await;
@@ -286,7 +302,7 @@ return false";
             });
             match released.await {
                 Err(failure)
-                    if failure.fault != Fault::Off
+                    if !matches!(failure.fault, Fault::Off | Fault::Forbidden)
                         && failure.redirect.is_none()
                         && Instant::now() + RELEASE_PAUSE < end =>
                 {
@@ -309,7 +325,14 @@ return false";
         let channel = self.channel_of(keys);
         let mut arguments = vec![&fence.prefix[..], len.as_bytes(), &channel[..]];
         arguments.extend(tags.iter().map(|captured| &captured.version[..]));
-        Ok(self.inner.scripts.release.run(line, keys, &arguments).await? > 0)
+        match self.inner.scripts.release.run(line, keys, &arguments).await {
+            Err(error) if fault::classify(&error) == Fault::Forbidden => {
+                let spot = keys.first().map(Vec::as_slice).unwrap_or_default();
+                // Whether it still stood is not known.
+                self.release_plainly(line, spot, &channel).await.map(|()| false)
+            }
+            released => released.map(|released| released > 0),
+        }
     }
 
     /// Behind the lookup that took the lease or may still take it, on its connection. Says whether

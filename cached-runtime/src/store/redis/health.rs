@@ -1,12 +1,15 @@
 //! What is known of the server's state: the breaker, the refusal of writes, and the log, which
 //! says once that the server became unusable, and once that it is back.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::RedisStore;
+use redis::RedisError;
+
 use super::breaker::Breaker;
+use super::{RedisStore, fault};
 use crate::fault::Fault;
 
 /// How long there must be no fault before the server counts as back: keeps a server on the edge
@@ -19,7 +22,12 @@ pub(super) struct Health {
     pub(super) breaker: Breaker,
     degraded: AtomicBool,
     faults: Mutex<Faults>,
+    /// What the log was told of refusals by the server's rules.
+    refusals: Mutex<BTreeSet<String>>,
 }
+
+/// So many different refusals are worth a line each.
+const MOST_REFUSALS: usize = 8;
 
 #[derive(Default)]
 struct Faults {
@@ -52,6 +60,7 @@ impl Health {
             breaker: Breaker::new(),
             degraded: AtomicBool::new(false),
             faults: Mutex::default(),
+            refusals: Mutex::default(),
         }
     }
 
@@ -93,6 +102,31 @@ impl Health {
     pub(super) fn refused(&self, fault: Fault, detail: &str) {
         self.faults().refused.get_or_insert((fault, Instant::now()));
         self.failed(fault, detail);
+    }
+
+    /// The server's rules do not allow a command: said once for each, until all are allowed.
+    pub(super) fn forbidden(&self, error: &RedisError) {
+        let reason = fault::failure(error).message;
+        let mut refusals = self.refusals();
+        if refusals.len() < MOST_REFUSALS && refusals.insert(reason.clone()) {
+            drop(refusals);
+            tracing::warn!(
+                server = self.server,
+                reason,
+                "the cache's server does not allow a command; what needs it runs its body, or is not \
+                 stored (this crate's documentation says what the server must allow)"
+            );
+        }
+    }
+
+    /// All that was refused is allowed.
+    pub(super) fn allowed(&self) {
+        self.refusals().clear();
+        tracing::info!(server = self.server, "the cache's server allows again what it refused");
+    }
+
+    fn refusals(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An operation that reads and writes went through. One relaxed load while all is well.
@@ -142,11 +176,12 @@ impl RedisStore {
             endpoint.disconnected().map(|fault| (fault, since))
         };
         let bypassed = breaker.open_by().or_else(disconnected);
-        let faults = health.faults();
+        let (faults, rights) = (health.faults(), &self.inner.rights);
+        let denied = rights.denied_since().map(|since| (Fault::Forbidden, since));
         Condition {
             bypassed,
-            refused: faults.refused,
-            well_since: faults.accepted.max(Some(breaker.changed())),
+            refused: faults.refused.or(denied),
+            well_since: faults.accepted.max(rights.allowed_at()).max(Some(breaker.changed())),
             circuit_opened: breaker.opened(),
         }
     }

@@ -11,6 +11,7 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 use super::lane::{self, Answer, Beside, Commands, Extras, Lost, Seen};
 use super::line::Line;
 use super::link::{Link, Live};
+use super::rights::Right;
 use super::scripts::unexpected;
 use super::{CHUNK, Patience, RedisStore, fault, wire};
 use crate::entry::{self, Present};
@@ -87,7 +88,7 @@ impl RedisStore {
         token: &'a Token,
     ) -> impl Future<Output = Result<Sight, Failure>> + use<'a> {
         async move {
-            if self.asking || !self.inner.writes.fused() {
+            if self.asking || !self.inner.writes.fused() || self.inner.rights.lacks(asked) {
                 return Box::pin(self.plain(asked, token)).await;
             }
             let _place = self.inner.in_flight.enter()?;
@@ -112,7 +113,7 @@ impl RedisStore {
             Err(failure) => return failure.of_each(asked.len()),
         };
         let all = || asked.iter().copied().zip(tokens);
-        if !self.inner.writes.fused() {
+        if !self.inner.writes.fused() || asked.iter().any(|asked| self.inner.rights.lacks(*asked)) {
             return join_all(all().map(|(asked, token)| self.plain(asked, token))).await;
         }
         let _place = match self.inner.in_flight.enter() {
@@ -167,7 +168,7 @@ impl RedisStore {
     fn sight(&self, live: &Live, seen: Seen, asked: Asked<'_>) -> Result<Sight, Failure> {
         let Seen { answer, beside } = seen;
         let Beside { age, versions } = beside.map(|beside| *beside).unwrap_or_default();
-        let beside = remaining(age).and_then(|age| Ok((age, known_versions(asked, versions)?)));
+        let beside = self.read_beside(asked, age, versions);
         let (remaining, versions) = match beside {
             Ok(beside) => beside,
             Err(error) => return Err(self.useless(live, &error)),
@@ -278,6 +279,8 @@ impl RedisStore {
             let key = self.inner.layout.entry(asked.key, !asked.tags.is_empty());
             sight.looked = if self.inner.writes.paused() {
                 Looked::Unleased(self.inner.writes.paused_by())
+            } else if self.inner.rights.lacks(asked) {
+                Looked::Unleased(Some(Fault::Forbidden))
             } else {
                 match self.claim_on(line, key, token).await {
                     Ok(true) => Looked::Leased,
@@ -298,10 +301,20 @@ impl RedisStore {
     /// give it up, so there is nothing to wait for. Where only this process may not write, there is.
     fn is_stuck(&self, looked: &Looked) -> bool {
         let Looked::Present(bytes) = looked else { return false };
-        let writes = &self.inner.writes;
-        entry::classify(bytes) == Present::Lease
-            && writes.paused()
-            && writes.paused_by() != Some(Fault::Forbidden)
+        self.inner.writes.paused() && entry::classify(bytes) == Present::Lease
+    }
+
+    /// What was asked beside the entry; the first refusal of either is noted.
+    fn read_beside(
+        &self,
+        asked: Asked<'_>,
+        age: Option<Value>,
+        versions: Option<Value>,
+    ) -> Result<(Option<Duration>, Vec<Option<Token>>), RedisError> {
+        let age = remaining(age).inspect_err(|error| self.noting(Right::Ages, error));
+        let versions = known_versions(asked, versions);
+        let versions = versions.inspect_err(|error| self.noting(Right::Tags, error));
+        Ok((age?, versions?))
     }
 
     pub(crate) async fn read(&self, asked: Asked<'_>) -> Result<Sight, Failure> {
@@ -333,8 +346,7 @@ impl RedisStore {
             Err(error) if error.code() == Some("WRONGTYPE") => Looked::WrongType,
             Err(error) => return Err(error),
         };
-        let remaining = remaining(age)?;
-        let versions = known_versions(asked, versions)?;
+        let (remaining, versions) = self.read_beside(asked, age, versions)?;
         let told = self.inner.endpoint.is_last(line.found());
         Ok(Sight { looked, aged: asked.age, remaining, versions, told })
     }

@@ -16,6 +16,8 @@ use self::layout::Layout;
 use self::line::Line;
 use self::link::Live;
 use self::origin::Origin;
+use self::removal::Deletions;
+use self::rights::{Right, Rights};
 use self::scripts::Scripts;
 use self::url::Servers;
 use self::wire::Encoder;
@@ -42,6 +44,8 @@ mod lookup;
 mod origin;
 mod probe;
 mod promise;
+mod removal;
+mod rights;
 mod scripts;
 mod taken;
 mod url;
@@ -85,6 +89,8 @@ struct Inner {
     lease_millis: u64,
     scripts: Scripts,
     writes: Writes,
+    rights: Rights,
+    deletions: Deletions,
     in_flight: InFlight,
     /// What is to be done before the circuit closes.
     errands: OnceLock<Arc<dyn Errands>>,
@@ -126,6 +132,8 @@ impl RedisStore {
                 lease_millis,
                 scripts: Scripts::new(),
                 writes: Writes::new(),
+                rights: Rights::default(),
+                deletions: Deletions::default(),
                 in_flight: InFlight::new(config.in_flight),
                 errands: OnceLock::new(),
                 watcher: Arc::default(),
@@ -168,6 +176,7 @@ impl RedisStore {
     /// In a child process: what its parent's I/O thread kept is made anew.
     pub(in crate::store) fn in_child(&self) {
         self.inner.endpoint.in_child();
+        self.inner.rights.forget();
     }
 
     pub(crate) async fn connect(&self) -> Result<(), Failure> {
@@ -231,14 +240,19 @@ impl RedisStore {
         } else {
             live.answered();
         }
-        if !matches!(fault, Fault::WrongType | Fault::Timeout) {
-            self.inner.endpoint.health.failed(fault, error.category());
+        match fault {
+            Fault::WrongType | Fault::Timeout => {}
+            Fault::Forbidden => self.inner.endpoint.health.forbidden(error),
+            _ => self.inner.endpoint.health.failed(fault, error.category()),
         }
     }
 
     /// The server refused a write whose reads still hold.
     fn pause_writes(&self, error: &RedisError) {
         let fault = fault::classify(error);
+        if fault == Fault::Forbidden {
+            return self.noting(Right::Store, error);
+        }
         self.inner.writes.pause(fault);
         self.inner.endpoint.health.refused(fault, error.category());
     }

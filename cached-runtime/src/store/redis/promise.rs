@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, Pipeline, Value};
+use redis::{Cmd, Value};
 
 use super::cluster::Standing;
-use super::scripts::unexpected;
-use super::{Patience, RedisStore, fault, probe};
+use super::removal::Deletion;
+use super::{Patience, RedisStore, probe};
 use crate::fault::Fault;
 use crate::store::Failure;
 
@@ -43,15 +43,9 @@ impl RedisStore {
             return Ok(0);
         }
         let layout = &self.inner.layout;
-        let mut cmd = Cmd::new();
-        cmd.arg("DEL");
-        for key in keys.iter().flat_map(|key| layout.entries(key)) {
-            cmd.arg(key);
-        }
-        for tag in tags.iter().flat_map(|tag| layout.tags(tag)) {
-            cmd.arg(tag);
-        }
-        self.promise(&cmd, |reply| count(&reply)).await
+        let names = keys.iter().flat_map(|key| layout.entries(key));
+        let names: Vec<_> = names.chain(tags.iter().flat_map(|tag| layout.tags(tag))).collect();
+        self.remove(Deletion::Del, &names).await
     }
 
     /// SCAN and UNLINK, never KEYS. SCAN returns each key that is there from its beginning to
@@ -113,25 +107,19 @@ impl RedisStore {
     }
 
     async fn unlink(&self, keys: Vec<Vec<u8>>) -> Result<u64, Failure> {
-        let mut unlink = Cmd::new();
-        unlink.arg("UNLINK").arg(keys);
-        self.promise(&unlink, |reply| count(&reply)).await
+        self.remove(Deletion::Unlink, &keys).await
     }
 
     /// Keys in slots of their own, of which one command may not name two. They were seen here, be the
     /// slot still on its way.
     async fn unlink_each(&self, keys: Vec<Vec<u8>>) -> Result<Walked, Failure> {
-        let mut commands = Pipeline::with_capacity(keys.len());
-        for key in keys {
-            let mut unlink = Cmd::new();
-            unlink.arg("UNLINK").arg(key);
-            commands.add_command(unlink);
-        }
         let mut whole = Walked::default();
-        if commands.is_empty() {
+        if keys.is_empty() {
             return Ok(whole);
         }
-        for count in self.asking().counts(&commands, self.inner.invalidate_deadline).await? {
+        let (keys, deadline) = (keys.iter().map(Vec::as_slice), self.inner.invalidate_deadline);
+        let keys: Vec<_> = keys.collect();
+        for count in self.asking().remove_each(Deletion::Unlink, &keys, deadline).await? {
             match count {
                 Ok(count) => whole.removed += count,
                 // It went to another server since it was seen here.
@@ -153,35 +141,17 @@ impl RedisStore {
         Ok(standing)
     }
 
-    /// Commands that leave together and are answered by numbers: each outcome by itself, where it is
-    /// not the server's state that is wrong.
-    pub(super) async fn counts(
-        &self,
-        commands: &Pipeline,
-        deadline: Duration,
-    ) -> Result<Vec<Result<u64, Failure>>, Failure> {
-        self.within(deadline, Patience::Waits, async |line| {
-            let replies = line.send_all(commands).await?.into_iter().map(Value::extract_error);
-            let mut counts = Vec::with_capacity(commands.len());
-            for reply in replies {
-                match reply {
-                    Err(error) if fault::trips(&error) => return Err(error),
-                    Err(error) => counts.push(Err(fault::failure(&error))),
-                    Ok(reply) => counts.push(Ok(count(&reply).ok_or_else(|| unexpected("DEL"))?)),
-                }
-            }
-            Ok(counts)
-        })
-        .await
-    }
-
     /// Which connection is up.
     fn serial(&self) -> Option<u64> {
         self.inner.endpoint.link().live_now().map(|live| live.serial())
     }
 
     /// Sends a command that may safely be sent twice, until the deadline.
-    async fn promise<T>(&self, cmd: &Cmd, read: impl Fn(Value) -> Option<T>) -> Result<T, Failure> {
+    pub(super) async fn promise<T>(
+        &self,
+        cmd: &Cmd,
+        read: impl Fn(Value) -> Option<T>,
+    ) -> Result<T, Failure> {
         let give_up = Instant::now() + self.inner.invalidate_deadline;
         let mut broke = None;
         loop {
@@ -207,13 +177,6 @@ impl RedisStore {
                 }
             }
         }
-    }
-}
-
-fn count(reply: &Value) -> Option<u64> {
-    match reply {
-        Value::Int(count) => Some(u64::try_from(*count).unwrap_or(0)),
-        _ => None,
     }
 }
 

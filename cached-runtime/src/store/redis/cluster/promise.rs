@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use redis::{Cmd, Pipeline};
 
 use super::super::layout::{FullKey, SLOTS};
+use super::super::removal::Deletion;
 use super::ClusterStore;
 use super::map::Node;
 use super::route::{Aim, PAUSE, Way};
@@ -93,17 +93,12 @@ impl ClusterStore {
     /// How many there were, and what was not deleted, with where that leads.
     async fn delete_part(&self, part: Part, end: Instant) -> (u64, Vec<(Name, Failure)>) {
         let Part { way, names } = part;
-        let mut commands = Pipeline::with_capacity(names.len());
-        for name in &names {
-            let mut del = Cmd::new();
-            del.arg("DEL").arg(&name.bytes);
-            commands.add_command(del);
-        }
+        let bytes: Vec<_> = names.iter().map(|name| &name.bytes[..]).collect();
         let slot = names.first().map_or(0, |name| name.slot);
         let left = end.saturating_duration_since(Instant::now());
         let store = way.store();
         let outcomes = tokio::select! {
-            outcomes = store.counts(&commands, left) => outcomes,
+            outcomes = store.remove_each(Deletion::Del, &bytes, left) => outcomes,
             () = self.loses(&way.node, slot), if !way.asking => {
                 Err(Failure::new(Fault::Unavailable, "another server has the slot now"))
             }
