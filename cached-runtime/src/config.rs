@@ -33,6 +33,8 @@ pub(crate) struct Config {
     /// 0: nothing is kept locally.
     pub(crate) local_capacity: usize,
     pub(crate) coherence_bound: Duration,
+    /// Zero: idle connections are not checked.
+    pub(crate) idle_check: Duration,
     pub(crate) codec: DefaultCodec,
     pub(crate) clock: Clock,
 }
@@ -51,6 +53,7 @@ impl Default for Config {
             memory_capacity: 256 << 20,
             local_capacity: 64 << 20,
             coherence_bound: Duration::from_secs(1),
+            idle_check: Duration::from_secs(5),
             codec: DefaultCodec::Json,
             clock: Clock::system(),
         }
@@ -86,6 +89,15 @@ impl Config {
             return Err(Error::config(format!(
                 "`coherence_bound` is {:?}; it must be from 100 ms to an hour (1 s is the default)",
                 self.coherence_bound
+            )));
+        }
+        if !self.idle_check.is_zero()
+            && !(Duration::from_millis(100)..=LONGEST).contains(&self.idle_check)
+        {
+            return Err(Error::config(format!(
+                "`idle_check` is {:?}; it must be from 100 ms to an hour (5 s is the default), or zero \
+                 for none",
+                self.idle_check
             )));
         }
         if self.wait_max.is_some_and(|wait_max| wait_max > LONGEST) {

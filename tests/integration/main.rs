@@ -19,6 +19,7 @@ mod garbage;
 mod keys;
 mod lane;
 mod learned;
+mod links;
 mod local;
 mod names;
 mod patient;

@@ -83,6 +83,8 @@ struct Link {
     answered: AtomicBool,
     /// `CLIENT TRACKING` was seen.
     tracking: AtomicBool,
+    /// A black hole for good.
+    forgotten: AtomicBool,
 }
 
 /// A piece of a reply, and when it arrived.
@@ -164,6 +166,14 @@ impl Proxy {
         }
     }
 
+    /// Swallows from now on whatever either side sends on the open connections, and closes none, as
+    /// something in between does that has forgotten them. New ones are as before.
+    pub fn forget(&self) {
+        for link in self.shared.open_links() {
+            link.forgotten.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// Tells the client of each open connection that no more replies come, as a
     /// server does that closes its sending half. What clients send still
     /// arrives; the replies to it are dropped.
@@ -237,8 +247,8 @@ impl Shared {
         };
         let _ = server.set_nodelay(true);
         let (half_closed, answered) = (AtomicBool::new(false), AtomicBool::new(true));
-        let tracking = AtomicBool::new(false);
-        let link = Arc::new(Link { client, server, half_closed, answered, tracking });
+        let (tracking, forgotten) = (AtomicBool::new(false), AtomicBool::new(false));
+        let link = Arc::new(Link { client, server, half_closed, answered, tracking, forgotten });
         let mut links = lock(&self.links);
         links.retain(|link| link.strong_count() > 0);
         links.push(Arc::downgrade(&link));
@@ -372,7 +382,11 @@ impl Shared {
 
 impl State {
     fn of(&self, link: Option<&Link>) -> Wire {
-        if link.is_some_and(Link::tracks) { self.tracking } else { self.wire }
+        match link {
+            Some(link) if link.forgotten.load(Ordering::SeqCst) => Wire::BlackHole,
+            Some(link) if link.tracks() => self.tracking,
+            _ => self.wire,
+        }
     }
 }
 

@@ -136,6 +136,14 @@ impl CacheBuilder {
         self
     }
 
+    /// How often connections are asked whether they still stand, by one small read each, so that one
+    /// that something in between has forgotten is replaced before a call meets it: from 100 ms to an
+    /// hour, or zero for never. Default 5 s. A call that meets one first waits for its deadline once.
+    pub fn idle_check(mut self, every: Duration) -> Self {
+        self.config.idle_check = every;
+        self
+    }
+
     /// The codec of functions that name none: `Json` (the default), `MessagePack` or `Postcard`.
     pub fn codec<C: BuiltIn>(mut self, _codec: C) -> Self {
         self.config.codec = C::default_codec();

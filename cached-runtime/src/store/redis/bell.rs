@@ -14,6 +14,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::RedisStore;
+use super::gate::Gate;
 use super::origin::Origin;
 use crate::io;
 
@@ -115,6 +116,7 @@ pub(super) struct Bell {
 /// What listeners and the actor share.
 struct Desk {
     origin: Origin,
+    gate: Arc<Gate>,
     state: Mutex<State>,
     /// Something changed that the actor should see to.
     news: Notify,
@@ -163,13 +165,13 @@ enum Sound {
 }
 
 impl Bell {
-    pub(super) fn new(origin: Origin) -> Self {
-        Self { desk: ArcSwap::from_pointee(Desk::new(origin)) }
+    pub(super) fn new(origin: Origin, gate: Arc<Gate>) -> Self {
+        Self { desk: ArcSwap::from_pointee(Desk::new(origin, gate)) }
     }
 
     /// In a child process, where nobody hears it yet.
-    pub(super) fn in_child(&self, origin: Origin) {
-        self.desk.store(Arc::new(Desk::new(origin)));
+    pub(super) fn in_child(&self, origin: Origin, gate: Arc<Gate>) {
+        self.desk.store(Arc::new(Desk::new(origin, gate)));
     }
 }
 
@@ -182,8 +184,8 @@ impl Drop for Bell {
 }
 
 impl Desk {
-    fn new(origin: Origin) -> Self {
-        Self { origin, state: Mutex::default(), news: Notify::new() }
+    fn new(origin: Origin, gate: Arc<Gate>) -> Self {
+        Self { origin, gate, state: Mutex::default(), news: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

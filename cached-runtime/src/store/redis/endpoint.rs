@@ -11,8 +11,10 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 
 use super::bell::Bell;
+use super::gate::Gate;
 use super::health::Health;
-use super::link::{Link, Live};
+use super::idle::Check;
+use super::link::{Link, Live, Upkeep};
 use super::origin::{Found, Origin};
 use crate::fault::Fault;
 
@@ -22,6 +24,7 @@ pub(super) struct Endpoint {
     origin: Origin,
     pub(super) bell: Bell,
     pub(super) health: Arc<Health>,
+    upkeep: Upkeep,
     links: RwLock<Vec<Known>>,
 }
 
@@ -42,17 +45,18 @@ struct Known {
 }
 
 impl Endpoint {
-    pub(super) fn new(origin: Origin) -> Self {
+    pub(super) fn new(origin: Origin, check: Check) -> Self {
         let health = Arc::new(Health::new(origin.name()));
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let bell = Bell::new(origin.clone());
-        Self { id, origin, bell, health, links: RwLock::new(Vec::new()) }
+        let upkeep = Upkeep { gate: Arc::default(), check };
+        let bell = Bell::new(origin.clone(), Arc::clone(&upkeep.gate));
+        Self { id, origin, bell, health, upkeep, links: RwLock::new(Vec::new()) }
     }
 
     /// To connect by.
-    pub(super) fn origin(&self) -> Origin {
-        self.origin.clone()
+    pub(super) fn origin(&self) -> (Origin, Arc<Gate>) {
+        (self.origin.clone(), Arc::clone(&self.upkeep.gate))
     }
 
     /// The link of the runtime this is called on; made, with its actor, at first use.
@@ -116,7 +120,8 @@ impl Endpoint {
     /// In a child process, whose parent goes on with these connections.
     pub(super) fn in_child(&self) {
         self.links.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.bell.in_child(self.origin());
+        let (origin, gate) = self.origin();
+        self.bell.in_child(origin, gate);
         // Whoever probed is not here. A server that is still away opens it again.
         self.health.breaker.close();
     }
@@ -139,7 +144,8 @@ impl Endpoint {
             return link;
         }
         known.retain(|known| !known.link.is_dead());
-        let (link, actor) = Link::new(self.origin.clone(), Arc::clone(&self.health));
+        let (health, upkeep) = (Arc::clone(&self.health), self.upkeep.clone());
+        let (link, actor) = Link::new(self.origin.clone(), health, upkeep);
         let actor = runtime.spawn(actor).abort_handle();
         known.push(Known { runtime: id, link: Arc::clone(&link), actor });
         link
@@ -157,11 +163,13 @@ impl Drop for Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::layout::Layout;
     use super::*;
 
     fn nowhere() -> Endpoint {
         let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
-        Endpoint::new(Origin::Fixed(Arc::new(client)))
+        let check = Check::new(std::time::Duration::ZERO, &Layout::new("shop", 1));
+        Endpoint::new(Origin::Fixed(Arc::new(client)), check)
     }
 
     /// An id that was given again is not to be had at will; a link that died under it is.

@@ -12,7 +12,9 @@ use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::fault;
+use super::gate::Gate;
 use super::health::Health;
+use super::idle::{self, Check};
 use super::lane::Lane;
 use super::origin::{Found, Origin};
 use super::wire::{self, Actor, Socket, Wire};
@@ -36,6 +38,13 @@ enum Phase {
     Starting,
     Up,
     Down(Failure),
+}
+
+/// What all links of an endpoint have in common.
+#[derive(Clone)]
+pub(super) struct Upkeep {
+    pub(super) gate: Arc<Gate>,
+    pub(super) check: Check,
 }
 
 pub(super) struct Link {
@@ -93,7 +102,13 @@ impl Live {
         }
     }
 
-    /// No answer within the deadline; the third in a row ends the connection.
+    /// A check was answered, and nothing has been asked since: the next silence is enough.
+    pub(super) fn rests(&self) {
+        self.unanswered.store(SILENCE - 1, Ordering::Relaxed);
+    }
+
+    /// No answer within the deadline; the third in a row ends the connection, and the first where it
+    /// rested.
     pub(super) fn unanswered(&self) {
         self.health.unanswered("no answer");
         if self.unanswered.fetch_add(1, Ordering::Relaxed) + 1 >= SILENCE {
@@ -116,6 +131,7 @@ impl Link {
     pub(super) fn new(
         origin: Origin,
         health: Arc<Health>,
+        upkeep: Upkeep,
     ) -> (Arc<Self>, impl Future<Output = ()>) {
         let link = Arc::new(Self {
             live: ArcSwapOption::empty(),
@@ -123,7 +139,7 @@ impl Link {
             hurry: Notify::new(),
             dead: AtomicBool::new(false),
         });
-        let actor = supervise(Farewell(Arc::clone(&link)), origin, health);
+        let actor = supervise(Farewell(Arc::clone(&link)), origin, health, upkeep);
         (link, actor)
     }
 
@@ -222,7 +238,8 @@ impl Drop for Together {
     }
 }
 
-async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
+async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>, upkeep: Upkeep) {
+    let Upkeep { gate, check } = upkeep;
     let link = &farewell.0;
     if let Err(failure) = crate::io::handle() {
         // For good: there are no timers to try again by.
@@ -231,9 +248,12 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
     }
     let mut attempt = 0;
     loop {
+        // Whoever waits for the very first attempt need not wait for one that is not made.
+        gate.enter(|cause| link.down(cause)).await;
         let (pushes, mut pushed) = mpsc::unbounded_channel();
         match connect_both(&origin, pushes).await {
             Ok((connection, socket, found)) => {
+                gate.open();
                 let since = Instant::now();
                 let wire = socket.as_ref().map(|_| Arc::<Wire>::default());
                 let live = Arc::new(Live {
@@ -256,10 +276,13 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
                 tokio::select! {
                     () = disconnected(&mut pushed) => {}
                     () = live.gone.notified() => {}
+                    () = idle::until_silent(&live, &check) => {}
                     () = origin.replaced(found) => live.give_up(replaced()),
                 }
                 let broke = || Failure::new(Fault::Unavailable, "the connection broke");
                 let failure = live.cause.get().cloned().unwrap_or_else(broke);
+                // All links of the process may have lost theirs at once.
+                gate.close(&failure);
                 health.unusable(failure.fault, &failure.message);
                 link.down(failure);
                 // A connection that lasted starts the backoff anew; one that is lost as soon
@@ -270,6 +293,7 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>) {
                 }
             }
             Err(failure) => {
+                gate.close(&failure);
                 health.unusable(failure.fault, &failure.message);
                 link.down(failure);
             }
@@ -298,26 +322,39 @@ async fn connect_both(
             origin.check(&connection).await?;
             return Ok((connection, None, origin.found(&client)));
         };
+        // First, so that a refused login costs the server one connection.
+        socket.log_in(info).await?;
         let there = Client::open(info.clone().set_addr(address))?;
         let connection = plain(&there, pushes).await?;
         origin.check(&connection).await?;
-        socket.log_in(info).await?;
         Ok((connection, Some(socket), origin.found(&client)))
     })
     .await
 }
 
+/// One connection alone, if the gate lets it through in time.
 pub(super) async fn connect(
     origin: &Origin,
+    gate: &Gate,
     pushes: impl AsyncPushSender,
 ) -> Result<(MultiplexedConnection, Found), Failure> {
-    within_deadline(async {
+    let mut why = None;
+    let entered = crate::io::timeout(CONNECT_DEADLINE, gate.enter(|cause| why = Some(cause))).await;
+    if let (None, Some(why)) = (entered, why) {
+        return Err(why);
+    }
+    let connected = within_deadline(async {
         let client = origin.client().await?;
         let connection = plain(&client, pushes).await?;
         origin.check(&connection).await?;
         Ok((connection, origin.found(&client)))
     })
-    .await
+    .await;
+    match &connected {
+        Ok(_) => gate.open(),
+        Err(failure) => gate.close(failure),
+    }
+    connected
 }
 
 /// Why a connection is given up whose peer may know nothing of it.

@@ -12,6 +12,7 @@ use redis::RedisError;
 pub(crate) use self::bell::Listening;
 use self::bound::InFlight;
 use self::endpoint::Endpoint;
+use self::idle::Check;
 use self::layout::Layout;
 use self::line::Line;
 use self::link::Live;
@@ -35,7 +36,9 @@ mod cluster;
 mod endpoint;
 mod fault;
 mod fill;
+mod gate;
 mod health;
+mod idle;
 mod lane;
 mod layout;
 mod line;
@@ -120,11 +123,13 @@ impl RedisStore {
     /// One server, whose tagged keys are spread over so many stripes.
     fn new(origin: Origin, stripes: u8, config: &Config) -> Self {
         let lease_millis = u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX);
+        let layout = Layout::new(&config.namespace, stripes);
+        let check = Check::new(config.idle_check, &layout);
         let store = Self {
             asking: false,
             inner: Arc::new(Inner {
-                endpoint: Endpoint::new(origin),
-                layout: Arc::new(Layout::new(&config.namespace, stripes)),
+                endpoint: Endpoint::new(origin, check),
+                layout: Arc::new(layout),
                 encoder: Encoder::new(lease_millis),
                 lookup_deadline: config.lookup_deadline,
                 commit_deadline: config.commit_deadline,

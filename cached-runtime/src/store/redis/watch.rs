@@ -19,6 +19,7 @@ use redis::{Cmd, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::gate::Gate;
 use super::layout::{Layout, Named};
 use super::line::Line;
 use super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect, replaced};
@@ -67,6 +68,7 @@ struct State {
 /// What one session is made of.
 struct Session {
     origin: Origin,
+    gate: Arc<Gate>,
     layout: Arc<Layout>,
     bound: Duration,
     watched: Arc<dyn Watched>,
@@ -95,8 +97,8 @@ impl RedisStore {
     ) {
         let Ok(io) = io::handle() else { return };
         let layout = Arc::clone(&self.inner.layout);
-        let origin = self.inner.endpoint.origin();
-        let session = Session { origin, layout, bound, watched, news };
+        let (origin, gate) = self.inner.endpoint.origin();
+        let session = Session { origin, gate, layout, bound, watched, news };
         let watcher = Arc::clone(&self.inner.watcher);
         let mut state = self.inner.watcher.state();
         state.actor = Some(io.spawn(keep(session, watcher)).abort_handle());
@@ -169,7 +171,7 @@ async fn keep(session: Session, watcher: Arc<Watcher>) {
 impl Session {
     async fn run(&self, watcher: &Watcher) -> Ended {
         let broken = Arc::new(Notify::new());
-        let (mut line, found) = match connect(&self.origin, self.ear(&broken)).await {
+        let (mut line, found) = match connect(&self.origin, &self.gate, self.ear(&broken)).await {
             Ok((connection, found)) => (Line::new(connection, false), found),
             Err(failure) if failure.fault == Fault::Server => return Ended::Denied(failure),
             Err(failure) => return Ended::Lost(failure),

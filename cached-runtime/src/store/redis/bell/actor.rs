@@ -25,7 +25,7 @@ pub(super) async fn keep(desk: Arc<Desk>) {
         wanted(&desk).await;
         let (pushes, mut pushed) = mpsc::unbounded_channel();
         let mut since = None;
-        let failure = match connect(&desk.origin, pushes).await {
+        let failure = match connect(&desk.origin, &desk.gate, pushes).await {
             Ok((connection, found)) => {
                 since = Some(Instant::now());
                 tokio::select! {

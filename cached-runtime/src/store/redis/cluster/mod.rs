@@ -17,6 +17,7 @@ use tokio::sync::{Notify, watch};
 
 use self::gathering::Gathering;
 use self::map::{Map, Node, Place};
+use super::gate::Gate;
 use super::layout::{CLUSTER_STRIPES, Layout};
 use super::origin::Origin;
 use super::url::moved;
@@ -45,7 +46,7 @@ pub(crate) struct ClusterStore {
 
 struct Inner {
     /// Whom to ask while nobody else is known.
-    seeds: Vec<(Place, Origin)>,
+    seeds: Vec<Seed>,
     /// How to log in, at any of them.
     template: ConnectionInfo,
     config: Config,
@@ -63,6 +64,13 @@ struct Inner {
     surveying: ArcSwap<tokio::sync::Mutex<()>>,
     /// How often circuits opened of servers that are gone.
     opened_before: AtomicU64,
+}
+
+/// A server that the URL names.
+struct Seed {
+    place: Place,
+    origin: Origin,
+    gate: Gate,
 }
 
 /// What is known of the cluster.
@@ -90,7 +98,7 @@ impl ClusterStore {
         let names: Vec<_> = seeds.iter().map(|info| info.addr().to_string()).collect();
         let seed = |info: ConnectionInfo| {
             let place = place_of(&info);
-            Ok((place, Origin::fixed(info)?))
+            Ok(Seed { place, origin: Origin::fixed(info)?, gate: Gate::default() })
         };
         let seeds = seeds.into_iter().map(seed).collect::<Result<_, Error>>()?;
         let store = Self {

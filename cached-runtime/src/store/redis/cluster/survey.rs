@@ -11,12 +11,11 @@ use tokio::sync::Notify;
 
 use super::super::line::Line;
 use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect};
-use super::super::origin::Origin;
 use super::super::scripts::unexpected;
 use super::super::{Patience, fault};
 use super::map::{Map, Node, Place};
 use super::topology::Topology;
-use super::{ClusterStore, Inner, Known};
+use super::{ClusterStore, Inner, Known, Seed};
 use crate::fault::Fault;
 use crate::io;
 use crate::store::Failure;
@@ -82,7 +81,7 @@ impl ClusterStore {
         let known = join_all(nodes.iter().map(|node| ask_node(node))).await;
         let (mut answers, mut failure) = parted(known);
         if answers.is_empty() {
-            let seeds = self.inner.seeds.iter().map(|(place, origin)| ask_seed(place, origin));
+            let seeds = self.inner.seeds.iter().map(ask_seed);
             let (more, cause) = parted(join_all(seeds).await);
             answers = more;
             failure = cause.or(failure);
@@ -145,9 +144,9 @@ async fn ask_node(node: &Node) -> Told {
     Ok((node.place.clone(), told?))
 }
 
-async fn ask_seed(place: &Place, origin: &Origin) -> Told {
+async fn ask_seed(Seed { place, origin, gate }: &Seed) -> Told {
     let deaf = |_: PushInfo| Ok::<_, RedisError>(());
-    let mut line = Line::new(connect(origin, deaf).await?.0, false);
+    let mut line = Line::new(connect(origin, gate, deaf).await?.0, false);
     let told = io::timeout(PATIENCE, topology(&mut line)).await;
     let told = told.ok_or_else(|| Failure::new(Fault::Timeout, "no answer"))?;
     Ok((place.clone(), told.map_err(|error| fault::failure(&error))?))
