@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{self, Codec, CodecError, Json};
 use crate::config::DefaultCodec;
+use crate::equality::{Equality, Seen};
 
 /// How values of `D` become bytes and come back, with the codec's number.
 pub(crate) struct Coder<D> {
@@ -14,6 +15,8 @@ pub(crate) struct Coder<D> {
     pub(crate) name: &'static str,
     pub(crate) encode: fn(&D) -> Result<Vec<u8>, CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<D, CodecError>,
+    pub(crate) equality: Equality<D>,
+    pub(crate) seen: Seen<D>,
 }
 
 impl<D> Clone for Coder<D> {
@@ -58,5 +61,12 @@ impl<C: Codec> Choice for Named<C> {
 }
 
 fn by<C: Codec, D: Serialize + DeserializeOwned>() -> Coder<D> {
-    Coder { id: codec::id_of::<C>(), name: C::NAME, encode: C::encode::<D>, decode: C::decode::<D> }
+    Coder {
+        id: codec::id_of::<C>(),
+        name: C::NAME,
+        encode: C::encode::<D>,
+        decode: C::decode::<D>,
+        equality: Equality::unknown(),
+        seen: Seen::by_serde(),
+    }
 }

@@ -69,6 +69,8 @@ faults! {
     Undecodable => "undecodable",
     /// The value cannot be carried by the codec and come back as it was; it was not stored.
     Unencodable => "unencodable",
+    /// What the value is encoded to does not decode to an equal one; it was not stored.
+    Unequal => "unequal",
     /// An argument's `Serialize` failed, so that there is no key.
     Key => "key",
     /// Two functions came out with the same name; the second one is not cached.

@@ -10,6 +10,8 @@ use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::entry::Content;
+use crate::equality::Checks;
 use crate::fingerprint;
 use crate::key::{function_segment, named_segment, tag_of_function};
 
@@ -38,6 +40,8 @@ pub struct Function {
     pub(crate) index: usize,
     /// Another function of this program came out with the same segment, and was first.
     pub(crate) name_taken: bool,
+    /// Of values, and of errors.
+    checks: [Checks; 2],
 }
 
 /// Where a function stands, in the compiler's words.
@@ -157,6 +161,7 @@ impl Site {
             fingerprint,
             index: next_index(),
             name_taken,
+            checks: Default::default(),
         }))
     }
 }
@@ -204,6 +209,11 @@ fn claim(segment: &str, site: &'static Site, data: TypeId) -> bool {
 }
 
 impl Function {
+    /// When what it stores is checked; values and errors are of different types.
+    pub(crate) fn checks(&self, content: Content) -> &Checks {
+        &self.checks[usize::from(content == Content::Failure)]
+    }
+
     /// Names alone do not do: two types, of two blocks or of two versions of a crate, can have the
     /// same.
     #[inline]

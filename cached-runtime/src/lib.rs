@@ -46,6 +46,8 @@
 //!
 #![doc = include_str!("docs/limits.md")]
 //!
+#![doc = include_str!("docs/equality.md")]
+//!
 #![doc = include_str!("docs/permissions.md")]
 
 mod cache;
@@ -54,6 +56,7 @@ mod codec;
 mod coder;
 mod config;
 mod entry;
+mod equality;
 mod error;
 mod fault;
 mod fetched;

@@ -118,7 +118,11 @@ macro_rules! __cached_probe {
         #[allow(unused_imports)]
         use $crate::__private::by_error::{Infallible as _, Shared as _, Unshared as _};
         let sharer = (&&&$crate::__private::Probe::<$returns>::NEW).sharer();
-        ($crate::__private::kind_of!($returns), sharer)
+        let kind = $crate::__private::kind_of!($returns);
+        let asked = $crate::__private::asked($crate::__private::Probe::<$returns>::NEW, &kind);
+        #[allow(unused_imports)]
+        use $crate::__private::by_equality::{Comparable as _, Incomparable as _};
+        (kind, sharer, (&&asked).equality())
     }};
 }
 
@@ -128,7 +132,11 @@ macro_rules! __cached_probe {
 #[macro_export]
 macro_rules! __cached_unshared {
     ($returns:ty) => {
-        ($crate::__private::kind_of!($returns), $crate::__private::Sharer::none())
+        (
+            $crate::__private::kind_of!($returns),
+            $crate::__private::Sharer::none(),
+            $crate::__private::Equality::unknown(),
+        )
     };
 }
 
@@ -143,7 +151,7 @@ mod tests {
 
     macro_rules! shares {
         ($($returns:ty => $expected:expr,)*) => {$(
-            let (_, sharer) = crate::__cached_probe!($returns);
+            let (_, sharer, _) = crate::__cached_probe!($returns);
             assert_eq!(sharer.ways.is_some(), $expected, stringify!($returns));
         )*};
     }
@@ -166,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_shared_error_comes_back_as_often_as_asked() {
-        let (_, sharer) = crate::__cached_probe!(Alias<u32>);
+        let (_, sharer, _) = crate::__cached_probe!(Alias<u32>);
         let shared = sharer.wrap(&"gone".to_owned()).unwrap();
         assert_eq!(sharer.unwrap(&*shared).as_deref(), Some("gone"));
         assert_eq!(sharer.unwrap(&*shared).as_deref(), Some("gone"));

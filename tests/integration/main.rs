@@ -9,6 +9,7 @@ mod cluster;
 mod connection;
 mod database;
 mod deep;
+mod equal;
 mod examples;
 mod failure;
 mod fencing;

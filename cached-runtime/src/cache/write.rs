@@ -37,6 +37,7 @@ impl Cache {
     /// Where it cannot be stored, or would not come back as it is.
     pub(crate) fn write<D>(
         &self,
+        function: &Function,
         unwritten: &Unwritten<'_>,
         coder: &Coder<D>,
         value: Option<&D>,
@@ -59,6 +60,11 @@ impl Cache {
         };
         if payload.len() > limit {
             return Err(too_large());
+        }
+        if let Some(value) = value {
+            let checks = function.checks(unwritten.content);
+            let checked = checks.check(coder, value, &payload);
+            checked.map_err(|reason| Failure::new(Fault::Unequal, reason))?;
         }
         let (payload, uncompressed) = zip::pack(payload, unwritten.compress);
         let fresh = Fresh {

@@ -9,7 +9,8 @@
 //! # What cannot be seen from here
 //! - A type whose `Serialize` and `Deserialize` do not agree: `#[serde(skip)]`
 //!   on a field that is not at its default, an untagged enum two of whose
-//!   variants look alike, two flattened maps. Nothing of it is announced.
+//!   variants look alike, two flattened maps. Nothing of it is announced here;
+//!   see [`equality`](crate::equality).
 //! - Values that encode well and then refuse to be decoded (an untagged enum
 //!   in a format that does not describe itself, a 128-bit integer behind
 //!   `#[serde(flatten)]`). These are misses, never wrong values.

@@ -125,7 +125,7 @@ impl<'p> Entries<'p> {
             match (error.fact, &current) {
                 (Some(Fact::Missing(key)), _) if of.is_empty() => plan.want(path, &[key]),
                 // The entry's name is a second one of a field already given.
-                (Some(Fact::Duplicate), Some(entry)) => plan.leave_out(entry),
+                (Some(Fact::Duplicate), Some(entry)) => plan.is_alias(entry),
                 _ if !of.is_empty() && !asked && plan.sequences.insert(path.to_owned()) => {
                     plan.set_handled();
                 }
@@ -260,6 +260,7 @@ impl<'de> VariantAccess<'de> for Choice<'_> {
     ) -> Result<V::Value, Error> {
         let announced = format!("struct variant{{{}}}", fields.join(","));
         self.plan.note(self.path, announced);
+        self.plan.structure(self.path, format!("{}::{}", self.of, self.variant), fields);
         Entries::visit(self.plan, self.path, self.of, fields.to_vec(), visitor)
     }
 }

@@ -44,6 +44,7 @@ use std::any::type_name;
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub(crate) use self::plan::Announced;
 use self::plan::{Outcome, Plan};
 use self::trace::Tracer;
 
@@ -66,6 +67,17 @@ pub(crate) fn of_type<T: DeserializeOwned>() -> u64 {
 /// one (the panic hook still sees it; with `panic = "abort"` it ends the
 /// process, as it would have done at the first use of the type).
 pub(crate) fn describe<T: DeserializeOwned>() -> String {
+    let (plan, outcome) = trace::<T>();
+    plan.into_description(type_name::<T>(), outcome)
+}
+
+/// The structs in `T` and the fields that they announce; none where `T` cannot be traced.
+pub(crate) fn fields_of<T: DeserializeOwned>() -> Announced {
+    let (plan, outcome) = trace::<T>();
+    plan.into_fields(outcome)
+}
+
+fn trace<T: DeserializeOwned>() -> (Plan, Outcome) {
     let mut plan = Plan::default();
     let mut outcome = Outcome::Again;
     for _ in 0..MAX_RUNS {
@@ -74,7 +86,7 @@ pub(crate) fn describe<T: DeserializeOwned>() -> String {
             break;
         }
     }
-    plan.into_description(type_name::<T>(), outcome)
+    (plan, outcome)
 }
 
 #[cfg(test)]

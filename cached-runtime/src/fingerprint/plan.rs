@@ -57,6 +57,9 @@ pub(super) struct Tag {
     pub(super) variant: &'static str,
 }
 
+/// Structs, or variants as `Enum::Variant`, and the fields that they announce.
+pub(crate) type Announced = Vec<(String, Vec<&'static str>)>;
+
 #[derive(Default)]
 pub(super) struct Plan {
     /// Place → all that was announced there.
@@ -77,6 +80,10 @@ pub(super) struct Plan {
     tags: BTreeMap<String, &'static [&'static str]>,
     /// Structs that are visited as sequences only.
     pub(super) sequences: BTreeSet<String>,
+    /// Where the fields of a struct are described → the struct and those that it announces.
+    structs: BTreeMap<String, (String, &'static [&'static str])>,
+    /// Entries whose name is a second one of a field.
+    aliases: BTreeSet<String>,
     /// Some part could not be traced.
     incomplete: bool,
     steps: usize,
@@ -147,6 +154,36 @@ impl Plan {
             text.push_str(whole);
         }
         text
+    }
+
+    /// Notes a struct, or a variant that is one, whose fields are described there.
+    pub(super) fn structure(
+        &mut self,
+        path: &str,
+        name: impl Into<String>,
+        fields: &'static [&'static str],
+    ) {
+        self.structs.entry(path.to_owned()).or_insert_with(|| (name.into(), fields));
+    }
+
+    /// From the next run on, goes without this entry, whose field has another name as well.
+    pub(super) fn is_alias(&mut self, entry: &str) {
+        self.aliases.insert(entry.to_owned());
+        self.leave_out(entry);
+    }
+
+    /// The structs that were met, with the fields that they announce; none where the trace did not
+    /// come to an end, since an alias may be taken for a field.
+    pub(super) fn into_fields(self, last: Outcome) -> Announced {
+        if last != Outcome::Complete {
+            return Announced::new();
+        }
+        let Self { structs, aliases, .. } = self;
+        let fields = |(path, (name, fields)): (String, (String, &'static [&'static str]))| {
+            let is_field = |field: &&&str| !aliases.contains(&format!("{path}.{field}"));
+            (name, fields.iter().filter(is_field).copied().collect())
+        };
+        structs.into_iter().map(fields).collect()
     }
 
     /// Traces one part of the type, and decides what to change if that fails:

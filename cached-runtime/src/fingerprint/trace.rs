@@ -259,6 +259,7 @@ impl<'de> Deserializer<'de> for Tracer<'_> {
     ) -> Result<V::Value, Error> {
         let announced = format!("struct {name}{{{}}}", fields.join(","));
         self.named(name, &announced, visitor, |plan, id, visitor| {
+            plan.structure(id, name, fields);
             if plan.sequences.contains(id) {
                 return visitor.visit_seq(Elements::exactly(plan, id, fields.len()));
             }

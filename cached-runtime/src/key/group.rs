@@ -15,6 +15,8 @@ pub(super) struct Group<'w> {
     depth: u8,
     empty: bool,
     sorting: Option<Sorting>,
+    /// The struct, where its fields are noted.
+    of: Option<String>,
 }
 
 /// Where the items of a group to be sorted are.
@@ -32,7 +34,13 @@ impl<'w> Group<'w> {
     /// Opens the parenthesis. `depth` is that of the items.
     pub(super) fn open(writer: &'w mut Writer, depth: u8) -> Self {
         writer.text.push('(');
-        Self { writer, depth, empty: true, sorting: None }
+        Self { writer, depth, empty: true, sorting: None, of: None }
+    }
+
+    /// Has the names of the fields noted, as this struct's.
+    pub(super) fn of(mut self, name: Option<String>) -> Self {
+        self.of = name;
+        self
     }
 
     /// Has the items written in the order of their encodings.
@@ -68,16 +76,24 @@ impl<'w> Group<'w> {
         }
     }
 
-    fn field<T>(&mut self, name: &str, value: &T) -> Result<(), KeyError>
+    fn field<T>(&mut self, name: &'static str, value: &T) -> Result<(), KeyError>
     where
         T: Serialize + ?Sized,
     {
+        self.note(name);
         self.begin();
         write_name(name, &mut self.writer.text);
         self.writer.text.push('=');
         self.part(value)?;
         self.end();
         Ok(())
+    }
+
+    #[inline]
+    fn note(&mut self, field: &'static str) {
+        if let (Some(of), Some(written)) = (&self.of, &mut self.writer.written) {
+            written.entry(of.clone()).or_default().insert(field);
+        }
     }
 
     fn begin(&mut self) {
@@ -245,6 +261,11 @@ impl SerializeStruct for Group<'_> {
         self.field(name, value)
     }
 
+    fn skip_field(&mut self, name: &'static str) -> Result<(), KeyError> {
+        self.note(name);
+        Ok(())
+    }
+
     fn end(self) -> Result<(), KeyError> {
         self.close();
         Ok(())
@@ -260,6 +281,11 @@ impl SerializeStructVariant for Group<'_> {
         T: Serialize + ?Sized,
     {
         self.field(name, value)
+    }
+
+    fn skip_field(&mut self, name: &'static str) -> Result<(), KeyError> {
+        self.note(name);
+        Ok(())
     }
 
     fn end(self) -> Result<(), KeyError> {

@@ -54,6 +54,7 @@
 
 mod buffer;
 mod escape;
+mod form;
 mod function;
 mod group;
 mod segment;
@@ -70,6 +71,7 @@ use std::fmt;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub(crate) use self::form::{Form, Written};
 pub(crate) use self::function::{function_segment, named_segment};
 use self::segment::{Writer, write_argument, write_typed_argument};
 pub(crate) use self::spelling::{is_spelled_rightly, spelled};
@@ -165,7 +167,7 @@ impl KeyBuilder {
         // Room for a few short segments, so that most keys allocate once where they do.
         text.reserve(function_segment.len().saturating_add(48));
         text.push_str(function_segment);
-        Self { writer: Writer { text, tape: Tape::default() }, error: None }
+        Self { writer: Writer { text, tape: Tape::default(), written: None }, error: None }
     }
 
     /// Adds `:` and the encoded value.

@@ -10,6 +10,7 @@ use serde::ser::{Error as _, Serialize, Serializer};
 
 use super::KeyError;
 use super::escape::{escape_text, hex, reads_as_other_token};
+use super::form::Written;
 use super::group::Group;
 use super::shape::Shape;
 use super::tape::{Tag, Tape};
@@ -22,6 +23,8 @@ const MAX_DEPTH: u8 = 128;
 pub(super) struct Writer {
     pub(super) text: String,
     pub(super) tape: Tape,
+    /// Where it is a [`Form`](super::Form) that is written.
+    pub(super) written: Option<Box<Written>>,
 }
 
 /// Writes an argument. If its type is a string it needs no quotes.
@@ -194,7 +197,7 @@ impl<'w> Serializer for Segment<'w> {
     }
 
     fn serialize_str(self, v: &str) -> Result<(), KeyError> {
-        let Writer { text, tape } = self.writer;
+        let Writer { text, tape, .. } = self.writer;
         tape.record(Tag::Str);
         if v.is_empty() {
             text.push_str("''");
@@ -289,7 +292,7 @@ impl<'w> Serializer for Segment<'w> {
     }
 
     fn serialize_seq(self, _len: Option<usize>) -> Result<Group<'w>, KeyError> {
-        let unordered = self.shape == Shape::Set;
+        let unordered = self.shape == Shape::Set || self.writer.written.is_some();
         let group = self.group(Tag::Seq, "");
         Ok(if unordered { group.sorted() } else { group })
     }
@@ -324,7 +327,8 @@ impl<'w> Serializer for Segment<'w> {
 
     fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Group<'w>, KeyError> {
         self.writer.tape.note(name);
-        Ok(self.group(Tag::Struct, ""))
+        let named = self.writer.written.is_some().then(|| name.to_owned());
+        Ok(self.group(Tag::Struct, "").of(named))
     }
 
     fn serialize_struct_variant(
@@ -335,7 +339,8 @@ impl<'w> Serializer for Segment<'w> {
         _len: usize,
     ) -> Result<Group<'w>, KeyError> {
         self.writer.tape.note(name);
-        Ok(self.group(Tag::StructVariant, variant))
+        let named = self.writer.written.is_some().then(|| format!("{name}::{variant}"));
+        Ok(self.group(Tag::StructVariant, variant).of(named))
     }
 
     fn collect_str<T>(self, value: &T) -> Result<(), KeyError>

@@ -96,7 +96,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             load_time,
             key,
         };
-        match (self.cache.write(&unwritten, outcome.coder, outcome.value), ttl) {
+        match (self.cache.write(self.function, &unwritten, outcome.coder, outcome.value), ttl) {
             (Ok(bytes), Some(ttl)) => {
                 Ending::Commit(Value { bytes, life: ttl.saturating_add(stale) })
             }

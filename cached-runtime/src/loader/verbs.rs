@@ -47,7 +47,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             load_time: Duration::ZERO,
             key,
         };
-        let written = self.cache.write(&unwritten, &self.coder, Some(data));
+        let written = self.cache.write(self.function, &unwritten, &self.coder, Some(data));
         let mut bytes = written.map_err(|failure| failure.into_error(what))?;
         let life = ttl.saturating_add(stale);
         let writing = self.cache.writing(key.as_str());

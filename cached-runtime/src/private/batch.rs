@@ -18,6 +18,7 @@ use super::ways::{BatchKey, MapOf, ReturnsMap, Ways};
 use super::{At, Current, Target};
 use crate::cache::{Cache, Loading, not_invalidated};
 use crate::coder::Choice;
+use crate::equality::Equality;
 use crate::error::Error;
 use crate::flight::{attended, within_all};
 use crate::io;
@@ -53,7 +54,7 @@ where
     Kind<N>: ReturnsMap,
     C: Choice,
 {
-    (begin(Sharer::none(), codec, cache, at, generics), Ways::NEW)
+    (begin(Sharer::none(), Equality::unknown(), codec, cache, at, generics), Ways::NEW)
 }
 
 impl<V> Entry<Option<V>, OPTION> {

@@ -13,6 +13,7 @@ use super::plan::Plan;
 use super::{Near, Tag, forced};
 use crate::cache::{Cache, Current, not_invalidated};
 use crate::coder::{Choice, Coder};
+use crate::equality::Equality;
 use crate::error::Error;
 use crate::function::{At, Function};
 use crate::key::{Key, KeyBuilder, KeyError, Trace, tag_name};
@@ -49,7 +50,7 @@ pub fn const_name(value: impl Display) -> Cow<'static, str> {
 /// Begins an entry. All that is asked of the return type is asked here.
 pub fn entry<R, const N: u8, C>(
     _: Probe<R>,
-    (_, sharer): (Kind<N>, Sharer<R::Error>),
+    (_, sharer, equality): (Kind<N>, Sharer<R::Error>, Equality<R::Data>),
     codec: PhantomData<C>,
     cache: Current,
     at: At,
@@ -60,11 +61,12 @@ where
     R::Data: Serialize + DeserializeOwned,
     C: Choice,
 {
-    begin(sharer, codec, cache, at, generics)
+    begin(sharer, equality, codec, cache, at, generics)
 }
 
 pub(super) fn begin<R, const N: u8, C>(
     sharer: Sharer<R::Error>,
+    equality: Equality<R::Data>,
     _: PhantomData<C>,
     cache: Current,
     at: At,
@@ -76,7 +78,7 @@ where
     C: Choice,
 {
     let function = at.site().function::<R::Data>(&at.place, generics);
-    let coder = C::coder::<R::Data>(cache.config().codec);
+    let coder = Coder { equality, ..C::coder::<R::Data>(cache.config().codec) };
     let builder = KeyBuilder::new(&function.segment);
     Entry { cache, function, builder, tags: Ok(Vec::new()), coder, sharer, near: None }
 }

@@ -34,6 +34,7 @@ pub use crate::__cached_unshared as unshared;
 pub use crate::cache::Current;
 pub use crate::codec::zip::DEFAULT_THRESHOLD;
 pub use crate::coder::{CacheDefault, Named};
+pub use crate::equality::{Equality, asked, by_equality};
 pub use crate::function::{At, Place, Site};
 pub use crate::local::Keepable;
 pub use crate::policy::SingleFlight;

@@ -1,11 +1,11 @@
 //! The options of the attribute that are values or closures, as types.
 
-use std::convert::Infallible;
 use std::marker::PhantomData;
 use std::time::Duration;
 
 use crate::coder::Coder;
-use crate::shape::{Kept, Opened};
+use crate::equality::{Equality, Seen};
+use crate::shape::{Kept, Never, Opened};
 
 /// A ttl, the same for each value or by value.
 pub trait Ttl<D> {
@@ -176,12 +176,14 @@ impl<X> Hold for KeepErrors<X> {
 }
 
 /// A coder for what is never encoded: an envelope without a payload.
-pub(super) fn no_payload() -> Coder<Infallible> {
+pub(super) fn no_payload() -> Coder<Never> {
     Coder {
         id: 0,
         name: "none",
         encode: |never| match *never {},
         decode: |_| Err(crate::codec::CodecError::new("nothing to decode")),
+        equality: Equality::unknown(),
+        seen: Seen::by_serde(),
     }
 }
 

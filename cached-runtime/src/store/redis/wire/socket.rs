@@ -72,16 +72,14 @@ impl Socket {
             commands.extend(auth.get_packed_command());
             count += 1;
         }
-        if redis.db() != 0 {
+        // Without a password also where there is nothing to select: a server that wants one says so
+        // here, before the next connection is made.
+        if redis.db() != 0 || redis.password().is_none() {
             let mut select = Cmd::new();
             select.arg("SELECT").arg(redis.db());
             commands.extend(select.get_packed_command());
             count += 1;
         }
-        // A server that wants a password refuses even this; one whose rules do not allow it wants none.
-        let mut ping = Cmd::new();
-        commands.extend(ping.arg("PING").get_packed_command());
-        count += 1;
         let mut written = 0;
         while written < commands.len() {
             written += poll_fn(|context| self.poll_write(context, &commands[written..])).await?;
@@ -92,7 +90,9 @@ impl Socket {
             match replies.next() {
                 Ok(reply) => {
                     match reply.extract_error() {
-                        Err(error) if count == 1 && fault::classify(&error) != Fault::Auth => {}
+                        // The database that it is in already.
+                        Err(error)
+                            if redis.db() == 0 && fault::classify(&error) == Fault::Forbidden => {}
                         reply => drop(reply?),
                     }
                     let read = replies.read();
