@@ -40,17 +40,29 @@ impl Form {
     }
 }
 
-/// The name of the field in which a position is, or that ends there.
+/// The name of the innermost field in which a position is, be it of the name itself.
 fn field_at(text: &str, position: usize) -> Option<&str> {
-    let before = text.get(..position)?;
-    // A name that is itself another one begins where this one does.
-    let (begin, name_end) = match before.rfind(['(', ',', '=']) {
-        Some(at) if before[at..].starts_with('=') => (before[..at].rfind(['(', ','])? + 1, at),
-        Some(at) => (at + 1, at + 1 + text[at + 1..].find(['=', '(', ')', ','])?),
-        None => return None,
-    };
-    let name = text.get(begin..name_end)?;
-    (!name.is_empty() && text[name_end..].starts_with('=')).then_some(name)
+    // Of each group around: where the item begins, and its name where that has ended.
+    let mut items: Vec<(usize, Option<&str>)> = Vec::new();
+    for (at, byte) in text.bytes().enumerate().take(position) {
+        match (byte, items.last_mut()) {
+            (b'(', _) => items.push((at + 1, None)),
+            (b')', _) => drop(items.pop()),
+            (b',', Some(item)) => *item = (at + 1, None),
+            (b'=', Some(item)) => item.1 = text.get(item.0..at),
+            _ => {}
+        }
+    }
+    // Where the one goes on with another item, or the names differ, that is the next name.
+    if let Some((begin, name)) = items.last_mut() {
+        let next = text.as_bytes().get(position) == Some(&b',');
+        if next || name.is_none() {
+            let rest = text.get(if next { position + 1 } else { *begin }..)?;
+            let end = rest.find(['(', ')', ',', '='])?;
+            *name = rest.get(..end).filter(|_| rest[end..].starts_with('=')).or(*name);
+        }
+    }
+    items.into_iter().rev().find_map(|(_, name)| name).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -77,7 +89,8 @@ mod tests {
         let one = user(7, &["a", "b"], Some(1.0));
         assert_eq!(one.compare(&user(7, &["a", "b"], Some(1.0))), Ok(()));
         assert_eq!(one.compare(&user(8, &["a", "b"], Some(1.0))), Err(Some("id")));
-        assert_eq!(one.compare(&user(7, &["a", "c"], Some(1.0))), Err(None));
+        assert_eq!(one.compare(&user(7, &["a", "c"], Some(1.0))), Err(Some("names")));
+        assert_eq!(user(7, &[], None).compare(&one), Err(Some("names")));
         assert_eq!(one.compare(&user(7, &["a", "b"], Some(f64::NAN))), Err(Some("age")));
         assert_eq!(one.compare(&user(7, &["a", "b"], None)), Err(Some("age")));
         let nan = || user(7, &[], Some(f64::NAN));

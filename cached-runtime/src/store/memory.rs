@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use lru::{DefaultHasher, LruCache};
 
+use self::expiry::Expiry;
 use super::{
     Asked, Captured, Hold, Looked, Preparation, Prepared, Sight, Spot, TAG_MARGIN, Value, glob,
 };
 use crate::clock::Clock;
 use crate::entry::{self, Fence};
 use crate::token::Token;
+
+mod expiry;
 
 const SHARDS: usize = 16;
 /// What an entry costs beyond its key and value: map slot, list links, allocation headers.
@@ -37,11 +40,20 @@ struct Inner {
     hasher: DefaultHasher,
     shard_capacity: usize,
     clock: Clock,
+    expiry: Expiry,
+}
+
+impl Inner {
+    fn all(&self) -> impl Iterator<Item = &Mutex<Shard>> {
+        self.shards.iter().chain([&self.beside, &self.tags])
+    }
 }
 
 struct Shard {
     entries: LruCache<Box<str>, Slot>,
     bytes: usize,
+    /// When the first of them ends, or earlier; `None` where none does.
+    soonest: Option<Duration>,
 }
 
 struct Slot {
@@ -52,7 +64,7 @@ struct Slot {
 
 impl MemoryStore {
     pub(crate) fn new(capacity: usize, clock: Clock) -> Self {
-        let shard = || Mutex::new(Shard { entries: LruCache::unbounded(), bytes: 0 });
+        let shard = || Mutex::new(Shard { entries: LruCache::unbounded(), bytes: 0, soonest: None });
         Self {
             inner: Arc::new(Inner {
                 shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -61,6 +73,7 @@ impl MemoryStore {
                 hasher: DefaultHasher::default(),
                 shard_capacity: (capacity / SHARDS).max(1),
                 clock,
+                expiry: Expiry::default(),
             }),
         }
     }
@@ -126,6 +139,7 @@ impl MemoryStore {
             present.unwrap_or_else(|| {
                 let life = Some(now.saturating_add(TAG_LIFE));
                 tags.insert(tag, fresh.to_vec(), life, self.inner.shard_capacity);
+                self.expect_expiry();
                 *fresh
             })
         };
@@ -147,6 +161,7 @@ impl MemoryStore {
         let expires = Some(now.saturating_add(value.life));
         shard.insert(&hold.key, value.bytes, expires, self.inner.shard_capacity);
         drop(shard);
+        self.expect_expiry();
         self.outlive(&hold.tags, value.life);
         true
     }
@@ -154,7 +169,17 @@ impl MemoryStore {
     pub(crate) fn put(&self, key: &str, tags: &[Captured], value: Value) {
         let expires = Some(self.now().saturating_add(value.life));
         self.shard(key).insert(key, value.bytes, expires, self.inner.shard_capacity);
+        self.expect_expiry();
         self.outlive(tags, value.life);
+    }
+
+    fn expect_expiry(&self) {
+        self.inner.expiry.expect(|| Arc::downgrade(&self.inner));
+    }
+
+    /// In a child process.
+    pub(super) fn in_child(&self) {
+        self.inner.expiry.ended();
     }
 
     pub(crate) fn delete(&self, keys: &[String], tags: &[String]) -> u64 {
@@ -285,6 +310,7 @@ impl Shard {
             return;
         }
         self.bytes += weight(key, &value);
+        self.soonest = self.soonest.into_iter().chain(expires).min();
         if let Some((old_key, old)) = self.entries.push(key.into(), Slot { value, expires }) {
             self.bytes -= weight(&old_key, &old.value);
         }
@@ -292,6 +318,18 @@ impl Shard {
             let Some((key, slot)) = self.entries.pop_lru() else { break };
             self.bytes -= weight(&key, &slot.value);
         }
+    }
+
+    /// Gives back what has expired.
+    fn expire(&mut self, now: Duration) {
+        if self.soonest.is_none_or(|soonest| soonest > now) {
+            return;
+        }
+        let expired = self.entries.iter().filter(|(_, slot)| slot.expired(now));
+        for key in expired.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.remove(&key);
+        }
+        self.soonest = self.entries.iter().filter_map(|(_, slot)| slot.expires).min();
     }
 
     fn remove(&mut self, key: &str) {

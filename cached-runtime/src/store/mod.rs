@@ -436,7 +436,8 @@ impl Store {
         match self {
             Self::Redis(store) => store.in_child(),
             Self::Cluster(store) => store.in_child(),
-            Self::Memory(_) | Self::Off(_) => {}
+            Self::Memory(store) => store.in_child(),
+            Self::Off(_) => {}
         }
     }
 
