@@ -46,6 +46,18 @@ impl<D> Clone for Equality<D> {
 
 impl<D> Copy for Equality<D> {}
 
+/// How values of `D` are compared.
+pub trait Compares<D> {
+    /// As it is.
+    fn equality(self) -> Equality<D>;
+}
+
+impl<D> Compares<D> for Equality<D> {
+    fn equality(self) -> Self {
+        self
+    }
+}
+
 /// A return type of this shape, to be asked whether what is stored of it can be compared.
 pub struct Asked<R, const N: u8>(Probe<R>);
 

@@ -13,7 +13,7 @@ use super::plan::Plan;
 use super::{Near, Tag, forced};
 use crate::cache::{Cache, Current, not_invalidated};
 use crate::coder::{Choice, Coder};
-use crate::equality::Equality;
+use crate::equality::{Compares, Equality};
 use crate::error::Error;
 use crate::function::{At, Function};
 use crate::key::{Key, KeyBuilder, KeyError, Trace, tag_name};
@@ -48,9 +48,12 @@ pub fn const_name(value: impl Display) -> Cow<'static, str> {
 }
 
 /// Begins an entry. All that is asked of the return type is asked here.
-pub fn entry<R, const N: u8, C>(
+///
+/// `Q` is an [`Equality`] of the data. Were it said so here, the compiler would show there what is
+/// missing of the data, and not at the return type.
+pub fn entry<R, const N: u8, C, Q>(
     _: Probe<R>,
-    (_, sharer, equality): (Kind<N>, Sharer<R::Error>, Equality<R::Data>),
+    (_, sharer, equality): (Kind<N>, Sharer<R::Error>, Q),
     codec: PhantomData<C>,
     cache: Current,
     at: At,
@@ -60,8 +63,9 @@ where
     R: ShapeOf<N>,
     R::Data: Serialize + DeserializeOwned,
     C: Choice,
+    Q: Compares<R::Data>,
 {
-    begin(sharer, equality, codec, cache, at, generics)
+    begin(sharer, equality.equality(), codec, cache, at, generics)
 }
 
 pub(super) fn begin<R, const N: u8, C>(
