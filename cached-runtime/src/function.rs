@@ -14,6 +14,7 @@ use crate::entry::Content;
 use crate::equality::Checks;
 use crate::fingerprint;
 use crate::key::{function_segment, named_segment, tag_of_function};
+use crate::size::Sizes;
 
 /// What the attribute knows of a function; a `static` in generated code.
 pub struct Site {
@@ -42,6 +43,7 @@ pub struct Function {
     pub(crate) name_taken: bool,
     /// Of values, and of errors.
     checks: [Checks; 2],
+    pub(crate) sizes: Sizes,
 }
 
 /// Where a function stands, in the compiler's words.
@@ -162,6 +164,7 @@ impl Site {
             index: next_index(),
             name_taken,
             checks: Default::default(),
+            sizes: Sizes::default(),
         }))
     }
 }

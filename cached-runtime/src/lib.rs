@@ -70,6 +70,7 @@ mod local;
 mod policy;
 mod shape;
 mod sharing;
+mod size;
 mod stats;
 mod store;
 mod tally;

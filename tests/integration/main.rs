@@ -19,6 +19,7 @@ mod freshness;
 mod garbage;
 mod keys;
 mod lane;
+mod large;
 mod learned;
 mod links;
 mod local;

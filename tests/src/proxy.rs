@@ -34,6 +34,9 @@ pub enum Wire {
     HoldRequests,
     /// Refuses new connections; those that are open pass.
     Refuse,
+    /// Passes on this many bytes a second, of all connections and both ways together, as a link
+    /// does that they share.
+    Rate(u32),
 }
 
 /// A TCP proxy on its own loopback port in front of a server on another. Ends,
@@ -69,6 +72,8 @@ struct State {
     tracking: Wire,
     /// Connections with requests that are held.
     holding: usize,
+    /// With [`Wire::Rate`]: when the link is free again.
+    free: Instant,
     ended: bool,
 }
 
@@ -103,6 +108,7 @@ impl Proxy {
                 wire: Wire::Pass,
                 tracking: Wire::Pass,
                 holding: 0,
+                free: Instant::now(),
                 ended: false,
             }),
             changed: Condvar::new(),
@@ -285,6 +291,7 @@ impl Shared {
                 link.tracking.store(true, Ordering::SeqCst);
             }
             self.wait_while_held(link);
+            self.wait_for_the_link(link, length);
             let swallowed = self.state().of(Some(link)) == Wire::BlackHole;
             if !swallowed && to.write_all(&buffer[..length]).is_err() {
                 self.wait_out_black_hole(Some(link));
@@ -302,6 +309,7 @@ impl Shared {
             match self.wire_at(link, arrived) {
                 Wire::BlackHole => continue,
                 Wire::CutReply(after) => left = Some(after),
+                Wire::Rate(_) => self.wait_for_the_link(link, bytes.len()),
                 Wire::Pass | Wire::Delay(_) | Wire::HoldRequests | Wire::Refuse => {}
             }
             if let Some(left) = &mut left {
@@ -355,6 +363,17 @@ impl Shared {
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
         state.holding -= 1;
+    }
+
+    /// Takes its turn on a link that all connections share.
+    fn wait_for_the_link(&self, link: &Link, bytes: usize) {
+        let mut state = self.state();
+        let Wire::Rate(rate) = state.of(Some(link)) else { return };
+        let takes = Duration::from_secs_f64(bytes as f64 / f64::from(rate));
+        let free = state.free.max(Instant::now()) + takes;
+        state.free = free;
+        drop(state);
+        thread::sleep(free.saturating_duration_since(Instant::now()));
     }
 
     /// A connection that was never made is one of those that don't track.

@@ -246,7 +246,13 @@ impl<'a> Call<'a> {
             leader.close();
         }
         let (asked, token) = self.ask()?;
-        self.cache.store().lookup(asked, &token).await
+        let looked = self.cache.store().lookup(asked, &token).await;
+        if let Err(failure) = &looked
+            && asked.large
+        {
+            self.cache.was_late(self.wants.function, failure);
+        }
+        looked
     }
 
     /// What is to be asked, with a fresh token.
@@ -257,14 +263,19 @@ impl<'a> Call<'a> {
         }
         self.sent = true;
         let age = self.asks_age();
-        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age };
+        let large = self.wants.function.sizes.is_large();
+        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age, large };
         Ok((asked, self.token))
     }
 
-    /// An entry whose invalidation is still to be carried out must not be used.
+    /// An entry whose invalidation is still to be carried out must not be used; and one that is too
+    /// large for the time there is need not be asked for again at once.
     fn usable(&self) -> Result<(), Failure> {
         if self.cache.is_queued(self.wants.key.as_str(), self.wants.tags) {
             return Err(Failure::new(Fault::Queued, "an invalidation of the entry is queued"));
+        }
+        if self.wants.function.sizes.rests() {
+            return Err(Failure::new(Fault::Timeout, "the function's values did not come in time"));
         }
         Ok(())
     }
@@ -290,6 +301,9 @@ impl<'a> Call<'a> {
         let fault = |fault| {
             self.cache.counters(self.wants.function, |counters| counters.fault(fault));
         };
+        if let Looked::Present(bytes) = looked {
+            self.wants.function.sizes.came(bytes.len());
+        }
         match looked {
             Looked::Present(bytes) => match entry::classify(bytes) {
                 Present::Lease if self.cache.in_flight().abandoned.has(bytes) => {
@@ -340,7 +354,8 @@ impl<'a> Call<'a> {
         if !self.has_spares() || self.usable().is_err() {
             return None;
         }
-        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age: true };
+        let large = self.wants.function.sizes.is_large();
+        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age: true, large };
         self.cache.store().read(asked).wait().await.ok()
     }
 
@@ -360,7 +375,9 @@ impl<'a> Call<'a> {
 
     /// The entry, for as long as `fence` holds there.
     fn hold(&self, fence: Fence, tags: Arc<[Captured]>) -> Hold {
-        Hold { key: self.text(), spot: Spot::Entry { tagged: self.is_tagged() }, fence, tags }
+        let spot = Spot::Entry { tagged: self.is_tagged() };
+        let large = self.wants.function.sizes.is_large();
+        Hold { key: self.text(), spot, fence, tags, large }
     }
 
     fn text(&self) -> String {

@@ -29,11 +29,13 @@ impl Cache {
             return Ok(Marked::Busy);
         }
         let (key, fence) = (hold.key.clone(), Fence::lease(&token));
-        let lease =
-            Lease::hold(self, Hold { key, spot: Spot::Beside, fence, tags: Arc::default() });
+        let lease = Lease::hold(
+            self,
+            Hold { key, spot: Spot::Beside, fence, tags: Arc::default(), large: false },
+        );
         // Whoever had it before may just have stored a new value.
         let tags: Vec<_> = hold.tags.iter().map(|captured| captured.tag.clone()).collect();
-        let asked = Asked { key: &hold.key, tags: &tags, age: false };
+        let asked = Asked { key: &hold.key, tags: &tags, age: false, large: hold.large };
         let there = self.store().read(asked).wait().await?;
         match there.looked {
             Looked::Present(bytes) if hold.fence.holds(&bytes) => Ok(Marked::Taken(lease)),
@@ -65,7 +67,7 @@ impl Cache {
         if tags.is_empty() {
             return Ok(Arc::default());
         }
-        let asked = Asked { key: key.as_str(), tags, age: false };
+        let asked = Asked { key: key.as_str(), tags, age: false, large: false };
         let seen = self.store().read(asked).wait().await?;
         self.captured(key, tags, &seen.versions).await
     }

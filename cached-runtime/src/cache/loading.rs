@@ -104,7 +104,14 @@ impl Loading {
     pub(crate) async fn commit(self, function: &'static Function, value: Value) -> bool {
         let cache = self.cache.clone();
         let Some((hold, commit)) = self.committing(&value) else { return false };
+        function.sizes.goes(value.bytes.len());
+        let large = value.is_large();
         let committed = cache.store().commit(&hold, value).wait().await;
+        if let Err(failure) = &committed
+            && large
+        {
+            cache.was_late(function, failure);
+        }
         commit.done(&cache, function, committed)
     }
 

@@ -9,6 +9,7 @@ use crate::entry::{self, Content, Fresh, Owner};
 use crate::fault::Fault;
 use crate::function::Function;
 use crate::key::Key;
+use crate::size;
 use crate::store::Failure;
 use crate::token::{self, Token};
 
@@ -82,6 +83,25 @@ impl Cache {
             payload: &payload,
         };
         entry::encode(&token::fresh(), &fresh).ok_or_else(too_large)
+    }
+
+    /// A large value of a function did not come, or go, in time: the function is left alone for a
+    /// while, which is said once.
+    pub(crate) fn was_late(&self, function: &'static Function, failure: &Failure) {
+        if failure.fault != Fault::Timeout {
+            return;
+        }
+        let (rest, say) = function.sizes.was_late(size::now());
+        if say {
+            tracing::warn!(
+                function = function.segment,
+                ?rest,
+                "values of this function are too large to come from, or go to, the cache's server within \
+                 ten times the deadline; it runs its body, and the server is asked again after this \
+                 time, and then more and more seldom (`compress`, a longer `lookup_deadline` or \
+                 `commit_deadline`, or values in parts will help)"
+            );
+        }
     }
 
     /// Counts why a value was not stored, and says it once.

@@ -100,7 +100,12 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
 
     pub(crate) fn reading(&self) -> Result<Task<Sight>, Error> {
         let key = self.own_key("the cache could not be read")?;
-        Ok(self.cache.store().read(Asked { key: key.as_str(), tags: &self.tags, age: true }))
+        Ok(self.cache.store().read(Asked {
+            key: key.as_str(),
+            tags: &self.tags,
+            age: true,
+            large: self.function.sizes.is_large(),
+        }))
     }
 
     /// What a read found, for `peek`: a value that is fresh.

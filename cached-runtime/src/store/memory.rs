@@ -64,7 +64,8 @@ struct Slot {
 
 impl MemoryStore {
     pub(crate) fn new(capacity: usize, clock: Clock) -> Self {
-        let shard = || Mutex::new(Shard { entries: LruCache::unbounded(), bytes: 0, soonest: None });
+        let shard =
+            || Mutex::new(Shard { entries: LruCache::unbounded(), bytes: 0, soonest: None });
         Self {
             inner: Arc::new(Inner {
                 shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -109,7 +110,8 @@ impl MemoryStore {
     }
 
     pub(crate) fn claim(&self, key: &str, token: &Token) -> bool {
-        self.lookup(Asked { key, tags: &[], age: false }, token).looked == Looked::Leased
+        self.lookup(Asked { key, tags: &[], age: false, large: false }, token).looked
+            == Looked::Leased
     }
 
     pub(crate) fn mark(&self, key: &str, token: &Token) -> bool {

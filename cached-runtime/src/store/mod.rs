@@ -12,6 +12,7 @@ use crate::entry::Fence;
 use crate::error::{Error, ErrorKind};
 use crate::fault::Fault;
 use crate::io::Task;
+use crate::size::LARGE;
 use crate::token::Token;
 
 pub(crate) mod glob;
@@ -71,6 +72,31 @@ pub(crate) struct Asked<'a> {
     pub(crate) tags: &'a [String],
     /// Whether to say how long what is there has still to live.
     pub(crate) age: bool,
+    /// Whether what is there may be large.
+    pub(crate) large: bool,
+}
+
+impl Asked<'_> {
+    /// To be asked on behalf of a caller who may go away.
+    pub(crate) fn kept(self) -> OwnedAsked {
+        let Self { key, tags, age, large } = self;
+        OwnedAsked { key: key.to_owned(), tags: tags.to_owned(), age, large }
+    }
+}
+
+/// [`Asked`], by itself.
+pub(crate) struct OwnedAsked {
+    key: String,
+    tags: Vec<String>,
+    age: bool,
+    large: bool,
+}
+
+impl OwnedAsked {
+    pub(crate) fn as_asked(&self) -> Asked<'_> {
+        let Self { key, tags, age, large } = self;
+        Asked { key, tags, age: *age, large: *large }
+    }
 }
 
 /// What a lookup saw.
@@ -127,6 +153,8 @@ pub(crate) struct Hold {
     /// Of what stands in the spot.
     pub(crate) fence: Fence,
     pub(crate) tags: Arc<[Captured]>,
+    /// Whether what stands there may be large.
+    pub(crate) large: bool,
 }
 
 impl Hold {
@@ -163,6 +191,12 @@ pub(crate) struct Value {
     pub(crate) bytes: Vec<u8>,
     /// How long it is kept, its stale window included.
     pub(crate) life: Duration,
+}
+
+impl Value {
+    pub(crate) fn is_large(&self) -> bool {
+        self.bytes.len() >= LARGE
+    }
 }
 
 /// What is kept elsewhere of what is in the store, and is told what changes there.
@@ -295,11 +329,9 @@ impl Store {
         }
         // Not up, or on no runtime that can hold a connection.
         let (store, tokens, count) = (self.clone(), tokens.to_vec(), asked.len());
-        let owned = asked.iter().map(|a| (a.key.to_owned(), a.tags.to_owned(), a.age));
-        let owned: Vec<(String, Vec<String>, bool)> = owned.collect();
+        let owned: Vec<_> = asked.iter().map(|asked| asked.kept()).collect();
         let lookups = async move {
-            let asked = owned.iter().map(|(key, tags, age)| Asked { key, tags, age: *age });
-            let asked = asked.collect::<Vec<_>>();
+            let asked: Vec<_> = owned.iter().map(OwnedAsked::as_asked).collect();
             Ok(match store {
                 Self::Redis(store) => store.lookups(&asked, &tokens).await,
                 Self::Cluster(store) => store.lookups(&asked, &tokens).await,
@@ -312,9 +344,9 @@ impl Store {
 
     /// What stands under the key, without taking a lease.
     pub(crate) fn read(&self, asked: Asked<'_>) -> Task<Sight> {
-        let (key, tags, age) = (asked.key.to_owned(), asked.tags.to_owned(), asked.age);
+        let owned = asked.kept();
         on!(self, store => store.read(asked), move {
-            async move { store.read(Asked { key: &key, tags: &tags, age }).await }
+            async move { store.read(owned.as_asked()).await }
         })
     }
 

@@ -24,11 +24,11 @@ struct Plain<'a>(&'a MemoryStore);
 
 impl Plain<'_> {
     fn lookup(&self, key: &str, token: &Token) -> Looked {
-        self.0.lookup(Asked { key, tags: &[], age: false }, token).looked
+        self.0.lookup(Asked { key, tags: &[], age: false, large: false }, token).looked
     }
 
     fn read(&self, key: &str) -> Option<Vec<u8>> {
-        match self.0.read(Asked { key, tags: &[], age: false }).looked {
+        match self.0.read(Asked { key, tags: &[], age: false, large: false }).looked {
             Looked::Present(bytes) => Some(bytes),
             _ => None,
         }
@@ -69,6 +69,7 @@ fn hold(key: &str, fence: &Fence) -> Hold {
         spot: Spot::Entry { tagged: false },
         fence: fence.clone(),
         tags: [].into(),
+        large: false,
     }
 }
 
@@ -300,7 +301,7 @@ fn a_value_that_cannot_fit_takes_nothing_else_with_it() {
 }
 
 fn tagged(memory: &MemoryStore, tags: &[String], token: &Token) -> Sight {
-    memory.lookup(Asked { key: "k", tags, age: true }, token)
+    memory.lookup(Asked { key: "k", tags, age: true, large: false }, token)
 }
 
 fn give(memory: &MemoryStore, tag: &str, version: Token) -> Vec<Token> {

@@ -46,11 +46,21 @@ struct Known {
 
 impl Endpoint {
     pub(super) fn new(origin: Origin, check: Check) -> Self {
-        let health = Arc::new(Health::new(origin.name()));
+        let health = Health::new(origin.name());
+        Self::with(origin, health, Upkeep { gate: Arc::default(), check, bulk: false })
+    }
+
+    /// One to the same server, with connections and a state of its own, of which the log is not told.
+    pub(super) fn beside(&self) -> Self {
+        let upkeep = Upkeep { bulk: true, ..self.upkeep.clone() };
+        Self::with(self.origin.clone(), Health::unsaid(self.origin.name()), upkeep)
+    }
+
+    fn with(origin: Origin, health: Health, upkeep: Upkeep) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let upkeep = Upkeep { gate: Arc::default(), check };
         let bell = Bell::new(origin.clone(), Arc::clone(&upkeep.gate));
+        let health = Arc::new(health);
         Self { id, origin, bell, health, upkeep, links: RwLock::new(Vec::new()) }
     }
 

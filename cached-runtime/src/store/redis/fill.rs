@@ -12,6 +12,7 @@ use super::scripts::{answer, unexpected};
 use super::{CHUNK, Patience, RedisStore, fault};
 use crate::entry::{self, Fence, Present};
 use crate::fault::Fault;
+use crate::size::LARGE;
 use crate::store::{Captured, Failure, Hold, Preparation, Prepared, Spot, TAG_MARGIN, Value};
 use crate::token::Token;
 
@@ -171,6 +172,9 @@ return false";
     }
 
     pub(crate) async fn commit(&self, hold: &Hold, value: &Value) -> Result<bool, Failure> {
+        if value.is_large() && !self.bulk {
+            return Box::pin(self.in_bulk().commit(hold, value)).await;
+        }
         self.within(self.inner.commit_deadline, Patience::None, async |line| {
             let commit = Commit::new(self, hold, value);
             let (keys, arguments) = commit.parts();
@@ -185,6 +189,10 @@ return false";
 
     /// One pipeline, of very many several one after the other.
     pub(crate) async fn commits(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
+        let bytes: usize = commits.iter().map(|(_, value)| value.bytes.len()).sum();
+        if bytes >= LARGE && !self.bulk {
+            return Box::pin(self.in_bulk().commits(commits)).await;
+        }
         let mut outcomes = Vec::with_capacity(commits.len());
         for chunk in commits.chunks(CHUNK) {
             outcomes.extend(self.commit_together(chunk).await);
@@ -264,6 +272,9 @@ return false";
         tags: &[Captured],
         value: &Value,
     ) -> Result<(), Failure> {
+        if value.is_large() && !self.bulk {
+            return Box::pin(self.in_bulk().put(key, tags, value)).await;
+        }
         self.within(self.inner.invalidate_deadline, Patience::Waits, async |line| {
             let (entry, life) =
                 (self.inner.layout.entry(key, !tags.is_empty()), millis(value.life));

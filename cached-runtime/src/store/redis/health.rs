@@ -21,6 +21,8 @@ pub(super) struct Health {
     server: String,
     pub(super) breaker: Breaker,
     degraded: AtomicBool,
+    /// Whether the log is told.
+    said: bool,
     faults: Mutex<Faults>,
     /// What the log was told of refusals by the server's rules.
     refusals: Mutex<BTreeSet<String>>,
@@ -61,7 +63,13 @@ impl Health {
             degraded: AtomicBool::new(false),
             faults: Mutex::default(),
             refusals: Mutex::default(),
+            said: true,
         }
+    }
+
+    /// One of which the log is not told.
+    pub(super) fn unsaid(server: String) -> Self {
+        Self { said: false, ..Self::new(server) }
     }
 
     pub(super) fn server(&self) -> &str {
@@ -75,7 +83,7 @@ impl Health {
         faults.last = Some(now);
         faults.first.get_or_insert(now);
         drop(faults);
-        if !self.degraded.swap(true, Ordering::AcqRel) {
+        if self.said && !self.degraded.swap(true, Ordering::AcqRel) {
             tracing::warn!(
                 server = self.server,
                 cause = fault.label(),

@@ -45,6 +45,8 @@ enum Phase {
 pub(super) struct Upkeep {
     pub(super) gate: Arc<Gate>,
     pub(super) check: Check,
+    /// What is asked on them may be large.
+    pub(super) bulk: bool,
 }
 
 pub(super) struct Link {
@@ -239,7 +241,7 @@ impl Drop for Together {
 }
 
 async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>, upkeep: Upkeep) {
-    let Upkeep { gate, check } = upkeep;
+    let Upkeep { gate, check, bulk } = upkeep;
     let link = &farewell.0;
     if let Err(failure) = crate::io::handle() {
         // For good: there are no timers to try again by.
@@ -269,7 +271,7 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>, upke
                 });
                 let _together = Together(Arc::clone(&live));
                 if let (Some(wire), Some(socket)) = (wire, socket) {
-                    tokio::spawn(Actor::new(wire, Arc::clone(&live), socket).run());
+                    tokio::spawn(Actor::new(wire, Arc::clone(&live), socket, bulk).run());
                 }
                 link.live.store(Some(Arc::clone(&live)));
                 link.phase.send_replace(Phase::Up);

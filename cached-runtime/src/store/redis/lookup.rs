@@ -13,7 +13,7 @@ use super::line::Line;
 use super::link::{Link, Live};
 use super::rights::Right;
 use super::scripts::unexpected;
-use super::{CHUNK, Patience, RedisStore, fault, wire};
+use super::{CHUNK, Patience, RedisStore, SLACK, fault, wire};
 use crate::entry::{self, Present};
 use crate::fault::Fault;
 use crate::io::{self, Task};
@@ -61,10 +61,27 @@ impl RedisStore {
     ) -> impl Future<Output = Result<Sight, Failure>> + use<'a> {
         async move {
             match self.live_here() {
+                _ if asked.large => self.lookup_large(asked, token).await,
                 Some(live) => self.lookup_on(live, asked, token).await,
                 None => Box::pin(self.lookup_elsewhere(asked, token)).await,
             }
         }
+    }
+
+    /// On a connection of its own.
+    #[cold]
+    fn lookup_large<'a>(
+        &self,
+        asked: Asked<'a>,
+        token: &'a Token,
+    ) -> Pin<Box<dyn Future<Output = Result<Sight, Failure>> + Send + 'a>> {
+        let store = self.in_bulk();
+        Box::pin(async move {
+            match store.live_here() {
+                Some(live) => store.lookup_on(live, asked, token).await,
+                None => store.lookup_elsewhere(asked, token).await,
+            }
+        })
     }
 
     #[cold]
@@ -74,9 +91,8 @@ impl RedisStore {
         token: &Token,
     ) -> impl Future<Output = Result<Sight, Failure>> + use<> {
         let (store, token) = (self.clone(), *token);
-        let (key, tags, age) = (asked.key.to_owned(), asked.tags.to_owned(), asked.age);
-        let lookup =
-            async move { store.lookup(Asked { key: &key, tags: &tags, age }, &token).await };
+        let asked = asked.kept();
+        let lookup = async move { store.lookup(asked.as_asked(), &token).await };
         Task::pending(lookup).wait()
     }
 
@@ -108,6 +124,9 @@ impl RedisStore {
         asked: &[Asked<'_>],
         tokens: &[Token],
     ) -> Vec<Result<Sight, Failure>> {
+        if !self.bulk && asked.iter().any(|asked| asked.large) {
+            return Box::pin(self.in_bulk().lookups(asked, tokens)).await;
+        }
         let live = match self.live().await {
             Ok(live) => live,
             Err(failure) => return failure.of_each(asked.len()),
@@ -148,7 +167,7 @@ impl RedisStore {
     }
 
     async fn live(&self) -> Result<Arc<Live>, Failure> {
-        let link = self.inner.endpoint.link();
+        let link = self.endpoint().link();
         match link.live_now() {
             Some(live) => Ok(live),
             None => self.first_connection(&link).await,
@@ -182,7 +201,7 @@ impl RedisStore {
             Answer::Unexpected => return Err(self.useless(live, &unexpected("SET with GET"))),
         };
         self.inner.endpoint.health.worked();
-        let told = self.inner.endpoint.is_last(live.found());
+        let told = self.endpoint().is_last(live.found());
         Ok(Sight { looked, aged: asked.age, remaining, versions, told })
     }
 
@@ -204,7 +223,7 @@ impl RedisStore {
         let deadline = self.inner.lookup_deadline;
         io::timeout(deadline, link.live()).await.unwrap_or_else(|| {
             let failure = self.no_connection(link, deadline);
-            self.inner.endpoint.health.unanswered(&failure.message);
+            self.endpoint().health.unanswered(&failure.message);
             Err(failure)
         })
     }
@@ -318,6 +337,9 @@ impl RedisStore {
     }
 
     pub(crate) async fn read(&self, asked: Asked<'_>) -> Result<Sight, Failure> {
+        if asked.large && !self.bulk {
+            return Box::pin(self.in_bulk().read(asked)).await;
+        }
         self.within(self.inner.lookup_deadline, Patience::Waits, async |line| {
             self.read_on(line, asked).await
         })
@@ -347,8 +369,13 @@ impl RedisStore {
             Err(error) => return Err(error),
         };
         let (remaining, versions) = self.read_beside(asked, age, versions)?;
-        let told = self.inner.endpoint.is_last(line.found());
+        let told = self.endpoint().is_last(line.found());
         Ok(Sight { looked, aged: asked.age, remaining, versions, told })
+    }
+
+    /// How long a pipeline of lookups may take.
+    pub(super) fn patience(&self) -> Duration {
+        self.inner.lookup_deadline * if self.bulk { SLACK } else { 1 }
     }
 
     pub(super) fn no_answer(&self, deadline: Duration) -> Failure {

@@ -79,10 +79,15 @@ pub(crate) struct RedisStore {
     inner: Arc<Inner>,
     /// See [`Line`].
     asking: bool,
+    /// For what is large, on connections of its own.
+    bulk: bool,
 }
 
 struct Inner {
     endpoint: Endpoint,
+    /// The same server's, for what is large. Its breaker has nobody to guard, and never opens: that
+    /// large values are late says nothing of the others.
+    bulk: Endpoint,
     layout: Arc<Layout>,
     /// Of lookups on a lane of their own.
     encoder: Encoder,
@@ -107,6 +112,9 @@ impl Drop for Inner {
     }
 }
 
+/// So many times its deadline may an operation take while bytes arrive, where they may be many.
+const SLACK: u32 = 10;
+
 /// So many operations of one caller are answered well within one deadline; more are sent in parts.
 const CHUNK: usize = 500;
 
@@ -125,10 +133,14 @@ impl RedisStore {
         let lease_millis = u64::try_from(config.lease.as_millis()).unwrap_or(u64::MAX);
         let layout = Layout::new(&config.namespace, stripes);
         let check = Check::new(config.idle_check, &layout);
+        let endpoint = Endpoint::new(origin, check);
+        let bulk = endpoint.beside();
         let store = Self {
             asking: false,
+            bulk: false,
             inner: Arc::new(Inner {
-                endpoint: Endpoint::new(origin, check),
+                endpoint,
+                bulk,
                 layout: Arc::new(layout),
                 encoder: Encoder::new(lease_millis),
                 lookup_deadline: config.lookup_deadline,
@@ -155,7 +167,21 @@ impl RedisStore {
 
     /// For commands about a slot that the server is about to get.
     fn asking(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), asking: true }
+        Self { inner: Arc::clone(&self.inner), asking: true, bulk: self.bulk }
+    }
+
+    fn of(inner: Arc<Inner>) -> Self {
+        Self { inner, asking: false, bulk: false }
+    }
+
+    /// The same server, for what is large.
+    fn in_bulk(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner), asking: self.asking, bulk: true }
+    }
+
+    /// Whose connections are used.
+    fn endpoint(&self) -> &Endpoint {
+        if self.bulk { &self.inner.bulk } else { &self.inner.endpoint }
     }
 
     /// Why not to ask the server now, where the circuit is open.
@@ -175,12 +201,13 @@ impl RedisStore {
 
     /// The connection of the runtime this is called on, where there is one that is up.
     pub(super) fn live_here(&self) -> Option<Arc<Live>> {
-        self.inner.endpoint.live_of(&io::here()?)
+        self.endpoint().live_of(&io::here()?)
     }
 
     /// In a child process: what its parent's I/O thread kept is made anew.
     pub(in crate::store) fn in_child(&self) {
         self.inner.endpoint.in_child();
+        self.inner.bulk.in_child();
         self.inner.rights.forget();
     }
 
@@ -200,7 +227,9 @@ impl RedisStore {
             Patience::None => Some(self.inner.in_flight.enter()?),
             Patience::Waits => None,
         };
-        let link = self.inner.endpoint.link();
+        // Nobody sees how much of a large command is on its way.
+        let deadline = if self.bulk { deadline * SLACK } else { deadline };
+        let link = self.endpoint().link();
         let mut used: Option<Arc<Live>> = None;
         let outcome = io::timeout(deadline, async {
             let live = match patience {
@@ -225,7 +254,7 @@ impl RedisStore {
             }
             None => {
                 let failure = self.no_connection(&link, deadline);
-                self.inner.endpoint.health.unanswered(&failure.message);
+                self.endpoint().health.unanswered(&failure.message);
                 Err(failure)
             }
         })
@@ -241,14 +270,14 @@ impl RedisStore {
             live.give_up(fault::failure(error));
         } else if fault::trips(error) {
             live.heard();
-            self.inner.endpoint.health.breaker.failed(fault);
+            self.endpoint().health.breaker.failed(fault);
         } else {
             live.answered();
         }
         match fault {
             Fault::WrongType | Fault::Timeout => {}
             Fault::Forbidden => self.inner.endpoint.health.forbidden(error),
-            _ => self.inner.endpoint.health.failed(fault, error.category()),
+            _ => self.endpoint().health.failed(fault, error.category()),
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) async fn until_usable(endpoint: Weak<Inner>) {
         // A link that comes up meanwhile is a sign that needs no waiting for.
         let _ = io::timeout(pause, link.comes_up()).await;
         let Some(inner) = endpoint.upgrade() else { return };
-        let store = RedisStore { inner, asking: false };
+        let store = RedisStore::of(inner);
         if store.is_usable().await && store.did_errands().await {
             store.inner.endpoint.hurry();
             store.inner.endpoint.health.breaker.close();

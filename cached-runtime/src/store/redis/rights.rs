@@ -131,7 +131,7 @@ async fn until_allowed(endpoint: Weak<Inner>, right: Right) {
         let pause = backoff(refusals, FIRST_PAUSE, LONGEST_PAUSE, 1.0);
         io::sleep(pause.mul_f64(0.5 + 0.5 * fastrand::f64())).await;
         let Some(inner) = endpoint.upgrade() else { return };
-        let store = RedisStore { inner, asking: false };
+        let store = RedisStore::of(inner);
         if store.is_allowed(right).await {
             if store.inner.rights.allow(right) {
                 store.inner.endpoint.health.allowed();
@@ -252,7 +252,7 @@ mod tests {
         let rights = Rights::default();
         let asked = |tagged: bool, age| {
             let tags = if tagged { &tags[..] } else { &[] };
-            Asked { key: "k", tags, age }
+            Asked { key: "k", tags, age, large: false }
         };
         let lacking = |rights: &Rights| {
             let all = [(false, false), (true, false), (false, true), (true, true)];

@@ -143,7 +143,7 @@ fn rang(listening: &mut Listening) -> bool {
     matches!(ring.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(()))
 }
 
-const ASKED: Asked<'_> = Asked { key: "key", tags: &[], age: false };
+const ASKED: Asked<'_> = Asked { key: "key", tags: &[], age: false, large: false };
 
 /// Takes the lease of `key`.
 async fn lease(store: &RedisStore) -> Hold {
@@ -151,7 +151,7 @@ async fn lease(store: &RedisStore) -> Hold {
     let sight = store.lookup(ASKED, &token).await;
     assert!(sight.is_ok_and(|sight| sight.looked == Looked::Leased));
     let (key, fence) = ("key".to_owned(), Fence::lease(&token));
-    Hold { key, spot: Spot::Entry { tagged: false }, fence, tags: [].into() }
+    Hold { key, spot: Spot::Entry { tagged: false }, fence, tags: [].into(), large: false }
 }
 
 fn value() -> Value {

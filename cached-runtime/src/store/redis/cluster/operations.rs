@@ -40,9 +40,8 @@ impl ClusterStore {
             return self.lookup(asked, token).await;
         }
         let (store, token) = (self.clone(), *token);
-        let (key, tags, age) = (asked.key.to_owned(), asked.tags.to_owned(), asked.age);
-        let lookup =
-            async move { store.lookup(Asked { key: &key, tags: &tags, age }, &token).await };
+        let asked = asked.kept();
+        let lookup = async move { store.lookup(asked.as_asked(), &token).await };
         Task::pending(lookup).wait().await
     }
 

@@ -13,8 +13,8 @@ use super::parser::{Replies, Stop, nonsense};
 use super::socket::Socket;
 use super::{Beside, End, Expected, Found, Lost, Reply, Slot, Told, Wire, settle};
 use crate::io::Alarm;
-use crate::store::redis::fault;
 use crate::store::redis::link::Live;
+use crate::store::redis::{SLACK, fault};
 
 /// How long a connection that ends is kept, for leases that are given up behind their lookups.
 const LINGER: Duration = Duration::from_millis(250);
@@ -28,7 +28,11 @@ pub(in crate::store::redis) struct Actor {
     output: Vec<u8>,
     written: usize,
     /// What will be answered, and until when that is waited for.
-    expected: VecDeque<(Expected, Option<Instant>)>,
+    expected: VecDeque<(Expected, Option<Deadline>)>,
+    /// When bytes last came.
+    came: Option<Instant>,
+    /// Whether an answer may take longer while bytes come.
+    bulk: bool,
     /// So many of these, the first, have no deadline any more.
     passed: usize,
     /// Goes off no later than the first deadline.
@@ -39,8 +43,36 @@ pub(in crate::store::redis) struct Actor {
     wakers: Vec<Waker>,
 }
 
+/// How long an answer is waited for.
+#[derive(Clone, Copy, PartialEq)]
+struct Deadline {
+    /// Without any bytes.
+    within: Duration,
+    at: Instant,
+    /// Whatever comes.
+    last: Instant,
+}
+
+impl Deadline {
+    /// Where bytes came lately, it is put off; whether it has passed.
+    fn has_passed(&mut self, now: Instant, came: Option<Instant>) -> bool {
+        if self.at <= now
+            && self.last > now
+            && let Some(came) = came
+        {
+            self.at = (came + self.within).min(self.last);
+        }
+        self.at <= now
+    }
+}
+
 impl Actor {
-    pub(in crate::store::redis) fn new(wire: Arc<Wire>, live: Arc<Live>, socket: Socket) -> Self {
+    pub(in crate::store::redis) fn new(
+        wire: Arc<Wire>,
+        live: Arc<Live>,
+        socket: Socket,
+        bulk: bool,
+    ) -> Self {
         Self {
             wire,
             live,
@@ -49,6 +81,8 @@ impl Actor {
             output: Vec::new(),
             written: 0,
             expected: VecDeque::new(),
+            came: None,
+            bulk,
             passed: 0,
             alarm: Alarm::default(),
             until: None,
@@ -76,7 +110,11 @@ impl Actor {
             }
             let into = self.input.space();
             match self.socket.poll_read(context, into)? {
-                Poll::Ready(read) => self.input.filled(read),
+                Poll::Ready(read) => {
+                    self.input.filled(read);
+                    // The clock is read only where more was announced than has come.
+                    self.came = (!self.input.is_small()).then(Instant::now);
+                }
                 Poll::Pending => break,
             }
         }
@@ -94,7 +132,10 @@ impl Actor {
         }
         if !state.expected.is_empty() {
             let now = Instant::now();
-            let timed = |expected: Expected| (expected, expected.within.map(|within| now + within));
+            let slack = if self.bulk { SLACK } else { 1 };
+            let deadline =
+                |within| Deadline { within, at: now + within, last: now + within * slack };
+            let timed = |expected: Expected| (expected, expected.within.map(deadline));
             self.expected.extend(state.expected.drain(..).map(timed));
         }
         if state.task.as_ref().is_none_or(|task| !task.will_wake(context.waker())) {
@@ -173,6 +214,7 @@ impl Actor {
                 return Poll::Ready(());
             }
             let next = self.expected.iter().skip(self.passed).find_map(|(_, deadline)| *deadline);
+            let next = next.map(|deadline| deadline.at);
             let Some(due) = next.into_iter().chain(self.until).min() else { return Poll::Pending };
             self.alarm.no_later_than(due);
             ready!(self.alarm.poll(context));
@@ -184,7 +226,7 @@ impl Actor {
     fn expire(&mut self, now: Instant) {
         let mut silence = None;
         while let Some((expected, deadline)) = self.expected.get_mut(self.passed) {
-            if deadline.is_some_and(|deadline| deadline > now) {
+            if deadline.as_mut().is_some_and(|deadline| !deadline.has_passed(now, self.came)) {
                 break;
             }
             self.passed += 1;
@@ -196,7 +238,12 @@ impl Actor {
             // What was sent together is one silence.
             if silence != *deadline {
                 silence = *deadline;
-                self.live.unanswered();
+                // A server that sends what is large is not silent.
+                let sends =
+                    deadline.zip(self.came).is_some_and(|(it, came)| came + it.within > now);
+                if !sends {
+                    self.live.unanswered();
+                }
             }
         }
         self.deliver();

@@ -33,6 +33,11 @@ impl Input {
         &mut self.bytes[self.end..]
     }
 
+    /// Whether no more was announced than is read at once, as far as is known.
+    pub(super) fn is_small(&self) -> bool {
+        self.bytes.len() <= READ
+    }
+
     /// So much was read to the space.
     pub(super) fn filled(&mut self, len: usize) {
         self.end += len;
