@@ -44,6 +44,8 @@ pub struct Function {
     /// Of values, and of errors.
     checks: [Checks; 2],
     pub(crate) sizes: Sizes,
+    /// The last value was refused: it would not come back as it was.
+    barren: AtomicBool,
 }
 
 /// Where a function stands, in the compiler's words.
@@ -165,6 +167,7 @@ impl Site {
             name_taken,
             checks: Default::default(),
             sizes: Sizes::default(),
+            barren: AtomicBool::new(false),
         }))
     }
 }
@@ -212,6 +215,18 @@ fn claim(segment: &str, site: &'static Site, data: TypeId) -> bool {
 }
 
 impl Function {
+    /// Whether nothing is gained by waiting for a value of it: it would not be stored.
+    pub(crate) fn is_barren(&self) -> bool {
+        self.barren.load(Ordering::Relaxed)
+    }
+
+    /// Whether a value could be stored.
+    pub(crate) fn bears(&self, stored: bool) {
+        if self.is_barren() == stored {
+            self.barren.store(!stored, Ordering::Relaxed);
+        }
+    }
+
     /// When what it stores is checked; values and errors are of different types.
     pub(crate) fn checks(&self, content: Content) -> &Checks {
         &self.checks[usize::from(content == Content::Failure)]

@@ -34,7 +34,9 @@ async fn twice<R, F: Future<Output = R>>(
         assert_eq!(refused, refused_before);
         return Ok(());
     }
-    assert_eq!((refused, total.loads), (refused_before + 2, before.loads + 2), "{total}");
+    // The second call may have found the first one's lease, for which it need not wait.
+    assert!((1..=2).contains(&(refused - refused_before)), "{total}");
+    assert_eq!(total.loads, before.loads + 2, "{total}");
     let lines = logs.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     Err(lines[0].1.clone())

@@ -82,6 +82,9 @@ impl Cache {
             uncompressed,
             payload: &payload,
         };
+        if value.is_some() {
+            function.bears(true);
+        }
         entry::encode(&token::fresh(), &fresh).ok_or_else(too_large)
     }
 
@@ -106,6 +109,9 @@ impl Cache {
 
     /// Counts why a value was not stored, and says it once.
     pub(crate) fn not_written(&self, function: &'static Function, failure: &Failure) {
+        if matches!(failure.fault, Fault::Unencodable | Fault::Unequal) {
+            function.bears(false);
+        }
         let first = self.counters(function, |counters| counters.fault(failure.fault));
         if !first {
             return;

@@ -156,6 +156,10 @@ impl Call<'_> {
                 }
             }
             Unserved::Spare(fence) => self.beside(fence, versions).await,
+            // Whoever loads it elsewhere will store nothing either.
+            Unserved::Busy(_) if self.wants.function.is_barren() => {
+                Outcome::Load(self.load(Fill::Unfenced))
+            }
             Unserved::Busy(lease) if self.wants.flight == SingleFlight::Fleet => {
                 match self.wait(lease, sight.remaining).await {
                     Waited::LookAgain => Outcome::Again,
