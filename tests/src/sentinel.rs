@@ -14,8 +14,9 @@ use crate::wait::poll;
 
 /// What the Sentinels call the primary.
 const NAME: &str = "mymaster";
-/// How long the Sentinels and the servers get to agree on something.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the Sentinels and the servers get to agree on something. A Sentinel that had no turn for two
+/// seconds does nothing for thirty (TILT).
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A primary, its replica, and Sentinels that have the replica take over when the
 /// primary is gone for half a second; all end when it is dropped.
