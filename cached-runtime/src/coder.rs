@@ -16,7 +16,8 @@ pub(crate) struct Coder<D> {
     pub(crate) encode: fn(&D) -> Result<Vec<u8>, CodecError>,
     pub(crate) decode: fn(&[u8]) -> Result<D, CodecError>,
     pub(crate) equality: Equality<D>,
-    pub(crate) seen: Seen<D>,
+    /// Asked seldom; coders are moved about with each call.
+    pub(crate) seen: fn() -> Seen<D>,
 }
 
 impl<D> Clone for Coder<D> {
@@ -67,6 +68,6 @@ fn by<C: Codec, D: Serialize + DeserializeOwned>() -> Coder<D> {
         encode: C::encode::<D>,
         decode: C::decode::<D>,
         equality: Equality::unknown(),
-        seen: Seen::by_serde(),
+        seen: Seen::by_serde,
     }
 }

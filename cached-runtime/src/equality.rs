@@ -109,14 +109,6 @@ pub(crate) struct Seen<D> {
     announced: fn() -> Announced,
 }
 
-impl<D> Clone for Seen<D> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<D> Copy for Seen<D> {}
-
 impl<D: Serialize + DeserializeOwned> Seen<D> {
     pub(crate) fn by_serde() -> Self {
         Self {
@@ -179,7 +171,7 @@ impl Checks {
 }
 
 fn comes_back<D>(coder: &Coder<D>, value: &D, payload: &[u8]) -> Result<(), String> {
-    let Seen { type_name, form, announced } = coder.seen;
+    let Seen { type_name, form, announced } = (coder.seen)();
     let back = (coder.decode)(payload).map_err(|error| {
         format!(
             "`{type_name}` cannot be read back from what it is encoded to: {error}; let its \

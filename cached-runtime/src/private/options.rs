@@ -183,7 +183,7 @@ pub(super) fn no_payload() -> Coder<Never> {
         encode: |never| match *never {},
         decode: |_| Err(crate::codec::CodecError::new("nothing to decode")),
         equality: Equality::unknown(),
-        seen: Seen::by_serde(),
+        seen: Seen::by_serde,
     }
 }
 

@@ -132,9 +132,11 @@ impl Actor {
         }
         if !state.expected.is_empty() {
             let now = Instant::now();
-            let slack = if self.bulk { SLACK } else { 1 };
-            let deadline =
-                |within| Deadline { within, at: now + within, last: now + within * slack };
+            let bulk = self.bulk;
+            let deadline = |within| {
+                let at = now + within;
+                Deadline { within, at, last: if bulk { now + within * SLACK } else { at } }
+            };
             let timed = |expected: Expected| (expected, expected.within.map(deadline));
             self.expected.extend(state.expected.drain(..).map(timed));
         }
