@@ -4,6 +4,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::policy::backoff;
+
 /// From here on an entry is large, in bytes. At 40 MB/s it takes 6.5 ms.
 pub(crate) const LARGE: usize = 256 * 1024;
 /// A function is as others again after so many entries in a row that are not.
@@ -19,7 +21,7 @@ pub(crate) struct Sizes {
     small_in_a_row: AtomicU32,
     /// So many in a row did not come, or go, in time.
     late: AtomicU32,
-    /// In ms since [`zero`]; 0 where it is not left alone.
+    /// In ms, as [`now`] counts; 0 where it is not left alone.
     rests_until: AtomicU64,
     said: AtomicBool,
 }
@@ -62,7 +64,7 @@ impl Sizes {
     /// said.
     pub(crate) fn was_late(&self, now: Duration) -> (Duration, bool) {
         let late = self.late.fetch_add(1, Ordering::Relaxed);
-        let rest = rest(late);
+        let rest = backoff(late, FIRST_REST, LONGEST_REST, 1.0);
         let until = u64::try_from((now + rest).as_millis()).unwrap_or(u64::MAX);
         self.rests_until.store(until, Ordering::Relaxed);
         (rest, !self.said.swap(true, Ordering::Relaxed))
@@ -75,10 +77,6 @@ impl Sizes {
         // The clock is read only after one was late.
         until != 0 && now().as_millis() < u128::from(until)
     }
-}
-
-fn rest(late: u32) -> Duration {
-    FIRST_REST.saturating_mul(1 << late.min(16)).min(LONGEST_REST)
 }
 
 /// Since the first time anybody asked.

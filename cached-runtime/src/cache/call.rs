@@ -263,9 +263,12 @@ impl<'a> Call<'a> {
         }
         self.sent = true;
         let age = self.asks_age();
-        let large = self.wants.function.sizes.is_large();
-        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age, large };
-        Ok((asked, self.token))
+        Ok((self.asked(age), self.token))
+    }
+
+    fn asked(&self, age: bool) -> Asked<'a> {
+        let Wants { function, key, tags, .. } = self.wants;
+        Asked { key: key.as_str(), tags, age, large: function.sizes.is_large() }
     }
 
     /// An entry whose invalidation is still to be carried out must not be used; and one that is too
@@ -354,9 +357,7 @@ impl<'a> Call<'a> {
         if !self.has_spares() || self.usable().is_err() {
             return None;
         }
-        let large = self.wants.function.sizes.is_large();
-        let asked = Asked { key: self.wants.key.as_str(), tags: self.wants.tags, age: true, large };
-        self.cache.store().read(asked).wait().await.ok()
+        self.cache.store().read(self.asked(true)).wait().await.ok()
     }
 
     fn has_spares(&self) -> bool {

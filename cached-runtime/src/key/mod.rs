@@ -192,30 +192,32 @@ impl KeyBuilder {
     /// it. `literal(":")` and `capture` make what `segment` makes.
     #[inline]
     pub(crate) fn capture<T: Serialize + ?Sized>(&mut self, v: &T) {
-        if self.error.is_some() {
-            return;
-        }
-        let start = self.writer.text.len();
-        match write_argument(&mut self.writer, v) {
-            Ok(()) => shorten(&mut self.writer.text, start),
-            Err(error) => self.error = Some(error),
-        }
+        self.add(|writer| write_argument(writer, v));
     }
 
     /// The same for a value whose type is its own (`impl Trait`).
     pub(crate) fn typed_capture<T: Serialize + ?Sized>(&mut self, v: &T) {
+        if let Some(Some(mark)) = self.add(|writer| write_typed_argument(writer, v)) {
+            self.writer.text.push_str(&format!("~{mark:08x}"));
+        }
+    }
+
+    /// What writing yields, where it and all before it went well.
+    #[inline]
+    fn add<T>(&mut self, write: impl FnOnce(&mut Writer) -> Result<T, KeyError>) -> Option<T> {
         if self.error.is_some() {
-            return;
+            return None;
         }
         let start = self.writer.text.len();
-        match write_typed_argument(&mut self.writer, v) {
-            Ok(mark) => {
+        match write(&mut self.writer) {
+            Ok(written) => {
                 shorten(&mut self.writer.text, start);
-                if let Some(mark) = mark {
-                    self.writer.text.push_str(&format!("~{mark:08x}"));
-                }
+                Some(written)
             }
-            Err(error) => self.error = Some(error),
+            Err(error) => {
+                self.error = Some(error);
+                None
+            }
         }
     }
 

@@ -172,8 +172,8 @@ return false";
     }
 
     pub(crate) async fn commit(&self, hold: &Hold, value: &Value) -> Result<bool, Failure> {
-        if value.is_large() && !self.bulk {
-            return Box::pin(self.in_bulk().commit(hold, value)).await;
+        if let Some(bulk) = self.in_bulk(value.is_large()) {
+            return Box::pin(bulk.commit(hold, value)).await;
         }
         self.within(self.inner.commit_deadline, Patience::None, async |line| {
             let commit = Commit::new(self, hold, value);
@@ -190,8 +190,8 @@ return false";
     /// One pipeline, of very many several one after the other.
     pub(crate) async fn commits(&self, commits: &[(Hold, Value)]) -> Vec<Result<bool, Failure>> {
         let bytes: usize = commits.iter().map(|(_, value)| value.bytes.len()).sum();
-        if bytes >= LARGE && !self.bulk {
-            return Box::pin(self.in_bulk().commits(commits)).await;
+        if let Some(bulk) = self.in_bulk(bytes >= LARGE) {
+            return Box::pin(bulk.commits(commits)).await;
         }
         let mut outcomes = Vec::with_capacity(commits.len());
         for chunk in commits.chunks(CHUNK) {
@@ -272,8 +272,8 @@ return false";
         tags: &[Captured],
         value: &Value,
     ) -> Result<(), Failure> {
-        if value.is_large() && !self.bulk {
-            return Box::pin(self.in_bulk().put(key, tags, value)).await;
+        if let Some(bulk) = self.in_bulk(value.is_large()) {
+            return Box::pin(bulk.put(key, tags, value)).await;
         }
         self.within(self.inner.invalidate_deadline, Patience::Waits, async |line| {
             let (entry, life) =

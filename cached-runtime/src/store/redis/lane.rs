@@ -175,7 +175,7 @@ async fn send(store: RedisStore, live: Arc<Live>, turn: Turn) {
     }
     let mut connection = live.connection();
     let sending = connection.send_packed_commands(&pipeline, 0, pipeline.len());
-    match io::timeout(store.patience(), sending).await {
+    match io::timeout(store.patience(store.inner.lookup_deadline), sending).await {
         Some(Ok(values)) if values.len() == pipeline.len() => {
             if values.iter().any(|value| !matches!(value, Value::ServerError(_))) {
                 live.answered();

@@ -13,7 +13,7 @@ use super::line::Line;
 use super::link::{Link, Live};
 use super::rights::Right;
 use super::scripts::unexpected;
-use super::{CHUNK, Patience, RedisStore, SLACK, fault, wire};
+use super::{CHUNK, Patience, RedisStore, fault, wire};
 use crate::entry::{self, Present};
 use crate::fault::Fault;
 use crate::io::{self, Task};
@@ -60,28 +60,24 @@ impl RedisStore {
         token: &'a Token,
     ) -> impl Future<Output = Result<Sight, Failure>> + use<'a> {
         async move {
+            if let Some(bulk) = self.in_bulk(asked.large) {
+                return bulk.lookup_boxed(asked, token).await;
+            }
             match self.live_here() {
-                _ if asked.large => self.lookup_large(asked, token).await,
                 Some(live) => self.lookup_on(live, asked, token).await,
                 None => Box::pin(self.lookup_elsewhere(asked, token)).await,
             }
         }
     }
 
-    /// On a connection of its own.
+    /// The same, by itself and in a box.
     #[cold]
-    fn lookup_large<'a>(
-        &self,
+    fn lookup_boxed<'a>(
+        self,
         asked: Asked<'a>,
         token: &'a Token,
     ) -> Pin<Box<dyn Future<Output = Result<Sight, Failure>> + Send + 'a>> {
-        let store = self.in_bulk();
-        Box::pin(async move {
-            match store.live_here() {
-                Some(live) => store.lookup_on(live, asked, token).await,
-                None => store.lookup_elsewhere(asked, token).await,
-            }
-        })
+        Box::pin(async move { self.lookup_anywhere(asked, token).await })
     }
 
     #[cold]
@@ -124,8 +120,8 @@ impl RedisStore {
         asked: &[Asked<'_>],
         tokens: &[Token],
     ) -> Vec<Result<Sight, Failure>> {
-        if !self.bulk && asked.iter().any(|asked| asked.large) {
-            return Box::pin(self.in_bulk().lookups(asked, tokens)).await;
+        if let Some(bulk) = self.in_bulk(asked.iter().any(|asked| asked.large)) {
+            return Box::pin(bulk.lookups(asked, tokens)).await;
         }
         let live = match self.live().await {
             Ok(live) => live,
@@ -337,8 +333,8 @@ impl RedisStore {
     }
 
     pub(crate) async fn read(&self, asked: Asked<'_>) -> Result<Sight, Failure> {
-        if asked.large && !self.bulk {
-            return Box::pin(self.in_bulk().read(asked)).await;
+        if let Some(bulk) = self.in_bulk(asked.large) {
+            return Box::pin(bulk.read(asked)).await;
         }
         self.within(self.inner.lookup_deadline, Patience::Waits, async |line| {
             self.read_on(line, asked).await
@@ -371,11 +367,6 @@ impl RedisStore {
         let (remaining, versions) = self.read_beside(asked, age, versions)?;
         let told = self.endpoint().is_last(line.found());
         Ok(Sight { looked, aged: asked.age, remaining, versions, told })
-    }
-
-    /// How long a pipeline of lookups may take.
-    pub(super) fn patience(&self) -> Duration {
-        self.inner.lookup_deadline * if self.bulk { SLACK } else { 1 }
     }
 
     pub(super) fn no_answer(&self, deadline: Duration) -> Failure {

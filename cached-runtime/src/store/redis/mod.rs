@@ -174,9 +174,15 @@ impl RedisStore {
         Self { inner, asking: false, bulk: false }
     }
 
-    /// The same server, for what is large.
-    fn in_bulk(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), asking: self.asking, bulk: true }
+    /// The same server on connections for what is large, where this is not it already.
+    fn in_bulk(&self, large: bool) -> Option<Self> {
+        let bulk = || Self { inner: Arc::clone(&self.inner), asking: self.asking, bulk: true };
+        (large && !self.bulk).then(bulk)
+    }
+
+    /// How long an operation may take: nobody sees how much of a large one is on its way.
+    fn patience(&self, deadline: Duration) -> Duration {
+        if self.bulk { deadline * SLACK } else { deadline }
     }
 
     /// Whose connections are used.
@@ -227,8 +233,7 @@ impl RedisStore {
             Patience::None => Some(self.inner.in_flight.enter()?),
             Patience::Waits => None,
         };
-        // Nobody sees how much of a large command is on its way.
-        let deadline = if self.bulk { deadline * SLACK } else { deadline };
+        let deadline = self.patience(deadline);
         let link = self.endpoint().link();
         let mut used: Option<Arc<Live>> = None;
         let outcome = io::timeout(deadline, async {
