@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use tokio::runtime::{Builder, Handle, Id};
+use tokio::runtime::{Builder, Handle};
 use tokio::task::JoinHandle;
 
 use crate::fault::Fault;
@@ -22,6 +22,7 @@ use crate::store::Failure;
 mod driver;
 mod timer;
 
+pub(crate) use self::driver::Driver;
 pub(crate) use self::timer::{Alarm, sleep, timeout};
 
 /// The I/O thread's runtime; an error where the operating system gives no thread.
@@ -124,26 +125,12 @@ fn start() -> Option<Io> {
     Some(Io(handle))
 }
 
-/// The caller's runtime, if there is one that store operations can run on: it needs an I/O driver
-/// (`enable_all`, `enable_io`).
+/// The caller's runtime, if there is one that store operations can run on: it makes progress.
 pub(crate) fn here() -> Option<Handle> {
-    thread_local! {
-        /// The runtime this thread was last in, and whether it is one to use.
-        static LAST: Cell<Option<(Id, bool)>> = const { Cell::new(None) };
-    }
     if BLOCKED.get() {
         return None;
     }
-    let here = Handle::try_current().ok()?;
-    let fit = match LAST.get() {
-        Some((id, fit)) if id == here.id() => fit,
-        _ => {
-            let fit = driver::is_there(here.id());
-            LAST.set(Some((here.id(), fit)));
-            fit
-        }
-    };
-    fit.then_some(here)
+    Handle::try_current().ok()
 }
 
 thread_local! {
@@ -215,7 +202,7 @@ impl<T: Send + 'static> Task<T> {
         Self::Pending(Box::pin(operation))
     }
 
-    /// Runs it on the caller's tokio runtime, or on the I/O thread where there is none to use.
+    /// Runs it on the caller's tokio runtime, or on the I/O thread where there is none.
     pub(crate) async fn wait(self) -> Result<T, Failure> {
         match self {
             Self::Ready(result) => result,

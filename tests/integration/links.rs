@@ -202,10 +202,12 @@ fn a_runtime_that_ended_leaves_no_connection() {
     scope_sync(cache.clone(), || next_now(1));
     let before = server.connected_clients();
     for turn in 0..20 {
-        let ended = if turn % 2 == 0 {
-            runtime(2)
-        } else {
-            Builder::new_current_thread().enable_all().build().unwrap()
+        let ended = match turn % 4 {
+            0 => runtime(2),
+            1 => Builder::new_current_thread().enable_all().build().unwrap(),
+            // Whose sockets another's driver serves.
+            2 => Builder::new_multi_thread().worker_threads(2).build().unwrap(),
+            _ => Builder::new_current_thread().build().unwrap(),
         };
         ended.block_on(scope(cache.clone(), async {
             assert_eq!(next(1).await, 2);

@@ -17,6 +17,7 @@ use super::idle::Check;
 use super::link::{Link, Live, Upkeep};
 use super::origin::{Found, Origin};
 use crate::fault::Fault;
+use crate::io::Driver;
 
 pub(super) struct Endpoint {
     /// Tells endpoints apart, also those of one address.
@@ -149,13 +150,15 @@ impl Endpoint {
             return link;
         }
         drop(known);
+        // Before the lock, which the I/O thread's first need may want.
+        let driver = Driver::of(runtime);
         let mut known = self.links.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(link) = find(&known) {
             return link;
         }
         known.retain(|known| !known.link.is_dead());
         let (health, upkeep) = (Arc::clone(&self.health), self.upkeep.clone());
-        let (link, actor) = Link::new(self.origin.clone(), health, upkeep);
+        let (link, actor) = Link::new(self.origin.clone(), health, upkeep, driver);
         let actor = runtime.spawn(actor).abort_handle();
         known.push(Known { runtime: id, link: Arc::clone(&link), actor });
         link

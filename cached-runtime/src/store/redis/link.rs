@@ -19,6 +19,7 @@ use super::lane::Lane;
 use super::origin::{Found, Origin};
 use super::wire::{self, Actor, Socket, Wire};
 use crate::fault::Fault;
+use crate::io::Driver;
 use crate::policy::backoff;
 use crate::store::Failure;
 
@@ -134,6 +135,7 @@ impl Link {
         origin: Origin,
         health: Arc<Health>,
         upkeep: Upkeep,
+        driver: Driver,
     ) -> (Arc<Self>, impl Future<Output = ()>) {
         let link = Arc::new(Self {
             live: ArcSwapOption::empty(),
@@ -141,7 +143,7 @@ impl Link {
             hurry: Notify::new(),
             dead: AtomicBool::new(false),
         });
-        let actor = supervise(Farewell(Arc::clone(&link)), origin, health, upkeep);
+        let actor = supervise(Farewell(Arc::clone(&link)), origin, health, upkeep, driver);
         (link, actor)
     }
 
@@ -240,7 +242,13 @@ impl Drop for Together {
     }
 }
 
-async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>, upkeep: Upkeep) {
+async fn supervise(
+    farewell: Farewell,
+    origin: Origin,
+    health: Arc<Health>,
+    upkeep: Upkeep,
+    driver: Driver,
+) {
     let Upkeep { gate, check, bulk } = upkeep;
     let link = &farewell.0;
     if let Err(failure) = crate::io::handle() {
@@ -253,7 +261,7 @@ async fn supervise(farewell: Farewell, origin: Origin, health: Arc<Health>, upke
         // Whoever waits for the very first attempt need not wait for one that is not made.
         gate.enter(|cause| link.down(cause)).await;
         let (pushes, mut pushed) = mpsc::unbounded_channel();
-        match connect_both(&origin, pushes).await {
+        match driver.connect(connect_both(&origin, pushes)).await {
             Ok((connection, socket, found)) => {
                 gate.open();
                 let since = Instant::now();
