@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::credentials::Provider;
 use crate::error::Error;
 
 /// The longest deadline, and the longest lease.
@@ -37,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) idle_check: Duration,
     pub(crate) codec: DefaultCodec,
     pub(crate) clock: Clock,
+    /// Instead of the URL's login.
+    pub(crate) credentials: Option<Provider>,
 }
 
 impl Default for Config {
@@ -56,6 +59,7 @@ impl Default for Config {
             idle_check: Duration::from_secs(5),
             codec: DefaultCodec::Json,
             clock: Clock::system(),
+            credentials: None,
         }
     }
 }

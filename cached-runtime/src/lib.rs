@@ -55,6 +55,7 @@ mod clock;
 mod codec;
 mod coder;
 mod config;
+mod credentials;
 mod entry;
 mod equality;
 mod error;
@@ -91,6 +92,7 @@ pub use crate::codec::MessagePack;
 #[cfg(feature = "postcard")]
 pub use crate::codec::Postcard;
 pub use crate::codec::{Codec, CodecError, Json};
+pub use crate::credentials::Credentials;
 pub use crate::error::{Error, ErrorKind};
 pub use crate::fault::Fault;
 pub use crate::fetched::{Fetched, Source};

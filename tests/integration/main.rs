@@ -7,6 +7,7 @@ mod breaker;
 mod clocks;
 mod cluster;
 mod connection;
+mod credentials;
 mod database;
 mod deep;
 mod equal;

@@ -7,6 +7,7 @@ use super::Cache;
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::config::{Config, DefaultCodec};
+use crate::credentials::{Credentials, Provider};
 use crate::error::Error;
 use crate::fault::Fault;
 use crate::store::{Failure, Store};
@@ -141,6 +142,34 @@ impl CacheBuilder {
     /// hour, or zero for never. Default 5 s. A call that meets one first waits for its deadline once.
     pub fn idle_check(mut self, every: Duration) -> Self {
         self.config.idle_check = every;
+        self
+    }
+
+    /// Who gives the login to the servers, instead of the URL: passwords that are rotated, tokens that
+    /// end (IAM, Entra ID). The function is asked before each login, again before what it
+    /// gave [ends](Credentials::valid_for), and twice a second while a server refuses what it gave.
+    /// Connections log in anew without being dropped. It is called on the cache's own thread, so
+    /// it must not block; it has 10 s to answer, and logins at the same time share its answer. An
+    /// error, whose text is logged, is a refused login ([`Fault::Auth`]). Sentinels are logged in to by
+    /// the URL's parameters. No effect on the embedded store.
+    ///
+    /// ```
+    /// use cached_runtime::{Cache, Credentials};
+    /// use std::time::Duration;
+    ///
+    /// # async fn fetch_token() -> Result<String, std::io::Error> { Ok("…".into()) }
+    /// let builder = Cache::builder().url("rediss://cache.example.com").credentials(|| async {
+    ///     let token = fetch_token().await?;
+    ///     Ok::<_, std::io::Error>(Credentials::new("app", token).valid_for(Duration::from_secs(900)))
+    /// });
+    /// ```
+    pub fn credentials<P, F, E>(mut self, provider: P) -> Self
+    where
+        P: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Credentials, E>> + Send + 'static,
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.config.credentials = Some(Provider::new(provider));
         self
     }
 

@@ -132,6 +132,9 @@ impl Endpoint {
     pub(super) fn in_child(&self) {
         self.links.write().unwrap_or_else(PoisonError::into_inner).clear();
         let (origin, gate) = self.origin();
+        if let Some(login) = origin.login() {
+            login.in_child();
+        }
         self.bell.in_child(origin, gate);
         // Whoever probed is not here. A server that is still away opens it again.
         self.health.breaker.close();
@@ -182,7 +185,8 @@ mod tests {
     fn nowhere() -> Endpoint {
         let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
         let check = Check::new(std::time::Duration::ZERO, &Layout::new("shop", 1));
-        Endpoint::new(Origin::Fixed(Arc::new(client)), check)
+        let info = client.get_connection_info().clone();
+        Endpoint::new(Origin::fixed(info, None).unwrap(), check)
     }
 
     /// An id that was given again is not to be had at will; a link that died under it is.

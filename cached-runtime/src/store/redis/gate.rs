@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::login::Login;
 use crate::fault::Fault;
 use crate::io;
 use crate::policy::backoff;
@@ -29,6 +30,8 @@ struct Shut {
     closed: Closed,
     /// Of the last failure.
     cause: Failure,
+    /// The number of the credentials that it was about, where these change.
+    given: Option<u64>,
 }
 
 /// The decision, without clock and without effects.
@@ -56,6 +59,11 @@ impl Closed {
         }
     }
 
+    /// What was refused is no longer what is logged in with.
+    fn relent(&mut self) {
+        (self.refusals, self.until) = (0, None);
+    }
+
     /// `chance` is uniform in `[0, 1)`.
     fn failed(&mut self, fault: Fault, now: Instant, chance: f64) {
         if fault == Fault::Auth {
@@ -63,41 +71,61 @@ impl Closed {
             let pause = backoff(self.refusals, FIRST_PAUSE, LONGEST_PAUSE, 0.5 + 0.5 * chance);
             (self.refusals, self.until) = (self.refusals.saturating_add(1), Some(now + pause));
         } else {
-            (self.refusals, self.until) = (0, None);
+            self.relent();
         }
     }
 }
 
 impl Gate {
-    /// Until an attempt may begin. Where that is not now, `waits` is told first why not.
-    pub(super) async fn enter(&self, waits: impl FnOnce(Failure)) {
+    /// Until an attempt may begin. Where that is not now, `waits` is told first why not. A refused login
+    /// is waited for no longer once `login` gives others.
+    pub(super) async fn enter(&self, login: Option<&Login>, waits: impl FnOnce(Failure)) {
         let mut waits = Some(waits);
         loop {
             // Before the look, so that no opening is missed.
             let mut opened = std::pin::pin!(self.opened.notified());
             opened.as_mut().enable();
-            let (then, cause) = match &mut *self.shut() {
+            let (then, cause, given) = match &mut *self.shut() {
                 None => return,
-                Some(Shut { closed, cause }) => match closed.begin(Instant::now()) {
+                Some(Shut { closed, cause, given }) => match closed.begin(Instant::now()) {
                     Ok(()) => return,
-                    Err(then) => (then, cause.clone()),
+                    Err(then) => (then, cause.clone(), *given),
                 },
             };
+            let refused = cause.fault == Fault::Auth;
             if let Some(waits) = waits.take() {
                 waits(cause);
             }
             let pause = then.saturating_duration_since(Instant::now());
-            let _ = io::timeout(pause, opened).await;
+            let changed = async {
+                match login.filter(|_| refused) {
+                    Some(login) => login.changed(given).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = io::timeout(pause, opened) => {}
+                () = changed => self.relent(given),
+            }
         }
     }
 
-    /// An attempt failed, or a connection broke.
-    pub(super) fn close(&self, cause: &Failure) {
+    /// Unless others were refused meanwhile.
+    fn relent(&self, refused: Option<u64>) {
+        if let Some(shut) = &mut *self.shut()
+            && shut.given == refused
+        {
+            shut.closed.relent();
+        }
+    }
+
+    /// An attempt failed, or a connection broke, that was logged in with these credentials.
+    pub(super) fn close(&self, cause: &Failure, given: Option<u64>) {
         let mut shut = self.shut();
         let closed = shut.take().map(|shut| shut.closed);
         let mut closed = closed.unwrap_or_default();
         closed.failed(cause.fault, Instant::now(), fastrand::f64());
-        *shut = Some(Shut { closed, cause: cause.clone() });
+        *shut = Some(Shut { closed, cause: cause.clone(), given });
     }
 
     /// An attempt got through.
@@ -161,14 +189,14 @@ mod tests {
     #[tokio::test]
     async fn who_waits_goes_on_once_one_got_through() {
         let gate = Gate::default();
-        gate.enter(|_| unreachable!("it is open")).await;
+        gate.enter(None, |_| unreachable!("it is open")).await;
         for _ in 0..10 {
-            gate.close(&Failure::new(Fault::Auth, "no"));
+            gate.close(&Failure::new(Fault::Auth, "no"), None);
         }
         let mut told = None;
         let ((), ()) =
-            tokio::join!(gate.enter(|why| told = Some(why.fault)), async { gate.open() });
+            tokio::join!(gate.enter(None, |why| told = Some(why.fault)), async { gate.open() });
         assert_eq!(told, Some(Fault::Auth));
-        gate.enter(|_| unreachable!("it is open")).await;
+        gate.enter(None, |_| unreachable!("it is open")).await;
     }
 }

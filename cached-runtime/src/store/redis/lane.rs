@@ -34,6 +34,13 @@ pub(super) enum Lost {
 }
 
 impl Lost {
+    pub(super) fn into_error(self) -> RedisError {
+        match self {
+            Self::Error(error) => *error,
+            Self::Unanswered => std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+        }
+    }
+
     pub(super) fn error(error: RedisError) -> Self {
         Self::Error(Box::new(error))
     }

@@ -7,17 +7,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, PushInfo, PushKind, RedisError};
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::fault;
+use super::connect::{self, Connected};
 use super::gate::Gate;
 use super::health::Health;
 use super::idle::{self, Check};
-use super::lane::Lane;
+use super::lane::{Lane, Lost};
+use super::line::Line;
 use super::origin::{Found, Origin};
-use super::wire::{self, Actor, Socket, Wire};
+use super::wire::{Actor, Wire};
 use crate::fault::Fault;
 use crate::io::Driver;
 use crate::policy::backoff;
@@ -26,7 +27,6 @@ use crate::store::Failure;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Short enough that the server's return is noticed within two seconds.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// This many operations in a row without an answer, and the peer is given up: it may be a black
 /// hole, which no error ever reports.
 const SILENCE: u32 = 3;
@@ -90,6 +90,21 @@ impl Live {
 
     pub(super) fn found(&self) -> Found {
         self.found
+    }
+
+    /// Both connections.
+    async fn log_in(&self, auth: Cmd) -> Result<(), RedisError> {
+        let lane = async {
+            match self.wire() {
+                Some(wire) => {
+                    wire.behind(&auth.get_packed_command()).await.map_err(Lost::into_error)
+                }
+                None => Ok(()),
+            }
+        };
+        let mut line = Line::new(self.connection(), false);
+        let (one, other) = tokio::join!(line.send(&auth), lane);
+        one.and(other)
     }
 
     /// An answer that means that the server is well.
@@ -259,10 +274,16 @@ async fn supervise(
     let mut attempt = 0;
     loop {
         // Whoever waits for the very first attempt need not wait for one that is not made.
-        gate.enter(|cause| link.down(cause)).await;
+        gate.enter(origin.login(), |cause| link.down(cause)).await;
         let (pushes, mut pushed) = mpsc::unbounded_channel();
-        match driver.connect(connect_both(&origin, pushes)).await {
-            Ok((connection, socket, found)) => {
+        let given = origin.given().await;
+        let number = connect::number_of(&given);
+        let connected = match given {
+            Ok(given) => driver.connect(connect::both(&origin, given, pushes)).await,
+            Err(failure) => Err(failure),
+        };
+        match connected {
+            Ok((Connected { connection, found, given }, socket)) => {
                 gate.open();
                 let since = Instant::now();
                 let wire = socket.as_ref().map(|_| Arc::<Wire>::default());
@@ -288,11 +309,12 @@ async fn supervise(
                     () = live.gone.notified() => {}
                     () = idle::until_silent(&live, &check) => {}
                     () = origin.replaced(found) => live.give_up(replaced()),
+                    () = origin.keep_logged_in(given, |auth| live.log_in(auth)) => {}
                 }
                 let broke = || Failure::new(Fault::Unavailable, "the connection broke");
                 let failure = live.cause.get().cloned().unwrap_or_else(broke);
                 // All links of the process may have lost theirs at once.
-                gate.close(&failure);
+                gate.close(&failure, number);
                 health.unusable(failure.fault, &failure.message);
                 link.down(failure);
                 // A connection that lasted starts the backoff anew; one that is lost as soon
@@ -303,7 +325,7 @@ async fn supervise(
                 }
             }
             Err(failure) => {
-                gate.close(&failure);
+                gate.close(&failure, number);
                 health.unusable(failure.fault, &failure.message);
                 link.down(failure);
             }
@@ -319,80 +341,9 @@ async fn supervise(
     }
 }
 
-/// The redis crate's connection, and beside it a lane's, to the same server, where one can be had.
-async fn connect_both(
-    origin: &Origin,
-    pushes: mpsc::UnboundedSender<PushInfo>,
-) -> Result<(MultiplexedConnection, Option<Socket>, Found), Failure> {
-    within_deadline(async {
-        let client = origin.client().await?;
-        let info = client.get_connection_info();
-        let Some((mut socket, address)) = wire::connect(info).await? else {
-            let connection = plain(&client, pushes).await?;
-            origin.check(&connection).await?;
-            return Ok((connection, None, origin.found(&client)));
-        };
-        // First, so that a refused login costs the server one connection.
-        socket.log_in(info).await?;
-        let there = Client::open(info.clone().set_addr(address))?;
-        let connection = plain(&there, pushes).await?;
-        origin.check(&connection).await?;
-        Ok((connection, Some(socket), origin.found(&client)))
-    })
-    .await
-}
-
-/// One connection alone, if the gate lets it through in time.
-pub(super) async fn connect(
-    origin: &Origin,
-    gate: &Gate,
-    pushes: impl AsyncPushSender,
-) -> Result<(MultiplexedConnection, Found), Failure> {
-    let mut why = None;
-    let entered = crate::io::timeout(CONNECT_DEADLINE, gate.enter(|cause| why = Some(cause))).await;
-    if let (None, Some(why)) = (entered, why) {
-        return Err(why);
-    }
-    let connected = within_deadline(async {
-        let client = origin.client().await?;
-        let connection = plain(&client, pushes).await?;
-        origin.check(&connection).await?;
-        Ok((connection, origin.found(&client)))
-    })
-    .await;
-    match &connected {
-        Ok(_) => gate.open(),
-        Err(failure) => gate.close(failure),
-    }
-    connected
-}
-
 /// Why a connection is given up whose peer may know nothing of it.
 pub(super) fn replaced() -> Failure {
     Failure::new(Fault::Unavailable, "another server took its place")
-}
-
-async fn plain(
-    client: &Client,
-    pushes: impl AsyncPushSender,
-) -> Result<MultiplexedConnection, RedisError> {
-    // Deadlines are ours: one around everything, and none per command inside.
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_push_sender(pushes);
-    client.get_multiplexed_async_connection_with_config(&config).await
-}
-
-async fn within_deadline<T>(
-    connecting: impl Future<Output = Result<T, RedisError>>,
-) -> Result<T, Failure> {
-    match crate::io::timeout(CONNECT_DEADLINE, connecting).await {
-        Some(outcome) => outcome.map_err(|error| fault::failure(&error)),
-        None => {
-            Err(Failure::new(Fault::Timeout, format!("no connection within {CONNECT_DEADLINE:?}")))
-        }
-    }
 }
 
 /// Until the redis crate reports the end of the connection, which it does without traffic.

@@ -16,6 +16,7 @@ use self::idle::Check;
 use self::layout::Layout;
 use self::line::Line;
 use self::link::Live;
+use self::login::Login;
 use self::origin::Origin;
 use self::removal::Deletions;
 use self::rights::{Right, Rights};
@@ -33,6 +34,7 @@ mod bell;
 mod bound;
 mod breaker;
 mod cluster;
+mod connect;
 mod endpoint;
 mod fault;
 mod fill;
@@ -43,6 +45,7 @@ mod lane;
 mod layout;
 mod line;
 mod link;
+mod login;
 mod lookup;
 mod origin;
 mod probe;
@@ -65,12 +68,12 @@ use self::watch::Watcher;
 
 /// The store that a URL names.
 pub(super) fn open(url: &str, config: &Config) -> Result<Store, Error> {
+    let login = config.credentials.clone().map(|provider| Arc::new(Login::new(provider)));
+    let one = |origin| Store::Redis(RedisStore::new(origin, 1, config));
     Ok(match Servers::parse(url)? {
-        Servers::One(info) => Store::Redis(RedisStore::new(Origin::fixed(info)?, 1, config)),
-        Servers::Sentinels(watch) => {
-            Store::Redis(RedisStore::new(Origin::watched(watch)?, 1, config))
-        }
-        Servers::Cluster(seeds) => Store::Cluster(ClusterStore::open(seeds, config)?),
+        Servers::One(info) => one(Origin::fixed(info, login)?),
+        Servers::Sentinels(watch) => one(Origin::watched(watch, login)?),
+        Servers::Cluster(seeds) => Store::Cluster(ClusterStore::open(seeds, login, config)?),
     })
 }
 

@@ -7,27 +7,39 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, RedisError, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError,
+    Value,
+};
 use tokio::sync::watch;
 
 use super::fault;
 use super::line::Line;
+use super::login::{Given, Login};
 use super::scripts::unexpected;
 use super::url::{Watch, moved};
 use crate::error::Error;
 use crate::fault::Fault;
+use crate::store::Failure;
 
 /// A sentinel that has not answered by then is not waited for: the others know as much.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 #[derive(Clone)]
-pub(super) enum Origin {
+pub(super) struct Origin {
+    at: At,
+    /// Where the login is not the URL's.
+    login: Option<Arc<Login>>,
+}
+
+#[derive(Clone)]
+enum At {
     Fixed(Arc<Client>),
     Watched(Arc<Watched>),
 }
 
 /// A primary that sentinels watch over.
-pub(super) struct Watched {
+struct Watched {
     sentinels: Vec<Client>,
     watch: Watch,
     /// Where it was last found.
@@ -43,21 +55,21 @@ pub(super) struct Found(u64);
 type Address = (String, u16);
 
 impl Origin {
-    pub(super) fn fixed(info: redis::ConnectionInfo) -> Result<Self, Error> {
-        Ok(Self::Fixed(Arc::new(client(info)?)))
+    pub(super) fn fixed(info: ConnectionInfo, login: Option<Arc<Login>>) -> Result<Self, Error> {
+        Ok(Self { at: At::Fixed(Arc::new(client(info)?)), login })
     }
 
-    pub(super) fn watched(watch: Watch) -> Result<Self, Error> {
+    pub(super) fn watched(watch: Watch, login: Option<Arc<Login>>) -> Result<Self, Error> {
         let sentinels = watch.sentinels.iter().cloned().map(client).collect::<Result<_, _>>()?;
         let last = watch::Sender::default();
-        Ok(Self::Watched(Arc::new(Watched { sentinels, watch, last })))
+        Ok(Self { at: At::Watched(Arc::new(Watched { sentinels, watch, last })), login })
     }
 
     /// For people.
     pub(super) fn name(&self) -> String {
-        match self {
-            Self::Fixed(client) => client.get_connection_info().addr().to_string(),
-            Self::Watched(watched) => {
+        match &self.at {
+            At::Fixed(client) => client.get_connection_info().addr().to_string(),
+            At::Watched(watched) => {
                 let sentinels = watched.watch.sentinels.iter();
                 let sentinels: Vec<_> = sentinels.map(|info| info.addr().to_string()).collect();
                 format!("{} of sentinels {}", watched.watch.name, sentinels.join(", "))
@@ -65,20 +77,52 @@ impl Origin {
         }
     }
 
-    /// To connect by, now.
-    pub(super) async fn client(&self) -> Result<Client, RedisError> {
-        match self {
-            Self::Fixed(client) => Ok(Client::clone(client)),
-            Self::Watched(watched) => {
+    /// Who gives what to log in with, where that changes.
+    pub(super) fn login(&self) -> Option<&Login> {
+        self.login.as_deref()
+    }
+
+    /// What to log in with now, where that changes.
+    pub(super) async fn given(&self) -> Result<Option<Given>, Failure> {
+        match &self.login {
+            Some(login) => login.ask().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// To connect by, now, and to log in with what was given.
+    pub(super) async fn client(&self, given: Option<&Given>) -> Result<Client, RedisError> {
+        let info = match &self.at {
+            At::Fixed(client) => match given {
+                None => return Ok(Client::clone(client)),
+                Some(_) => client.get_connection_info().clone(),
+            },
+            At::Watched(watched) => {
                 let (host, port) = watched.address().await?;
-                Client::open(moved(&watched.watch.server, &host, port))
+                moved(&watched.watch.server, &host, port)
             }
+        };
+        Client::open(given.map_or_else(|| info.clone(), |given| given.over(&info)))
+    }
+
+    /// Logs a connection in anew before what it logged in with ends. Never ends.
+    pub(super) async fn keep_logged_in<F>(&self, given: Option<Given>, log_in: impl Fn(Cmd) -> F)
+    where
+        F: Future<Output = Result<(), RedisError>>,
+    {
+        let info = match &self.at {
+            At::Fixed(client) => client.get_connection_info(),
+            At::Watched(watched) => &watched.watch.server,
+        };
+        match (&self.login, given) {
+            (Some(login), Some(given)) => login.keep(given, info, log_in).await,
+            _ => std::future::pending().await,
         }
     }
 
     /// A connection was made by this client, and [checked](Self::check).
     pub(super) fn found(&self, client: &Client) -> Found {
-        let Self::Watched(watched) = self else { return Found::default() };
+        let At::Watched(watched) = &self.at else { return Found::default() };
         let address = client.get_connection_info().addr();
         let mut found = Found::default();
         watched.last.send_if_modified(|(last, number)| {
@@ -95,17 +139,17 @@ impl Origin {
 
     /// Whether no other was found since.
     pub(super) fn is_last(&self, found: Found) -> bool {
-        match self {
-            Self::Fixed(_) => true,
-            Self::Watched(watched) => watched.last.borrow().1 == found,
+        match &self.at {
+            At::Fixed(_) => true,
+            At::Watched(watched) => watched.last.borrow().1 == found,
         }
     }
 
     /// Until another was found.
     pub(super) async fn replaced(&self, found: Found) {
-        match self {
-            Self::Fixed(_) => std::future::pending().await,
-            Self::Watched(watched) => {
+        match &self.at {
+            At::Fixed(_) => std::future::pending().await,
+            At::Watched(watched) => {
                 // The channel is as long-lived as what it is borrowed from.
                 let _ = watched.last.subscribe().wait_for(|(_, last)| *last != found).await;
             }
@@ -115,7 +159,7 @@ impl Origin {
     /// Asks the peer whether it is a primary, where it was told to be one: who told may not know yet
     /// that it is no more (https://redis.io/docs/latest/develop/reference/sentinel-clients/).
     pub(super) async fn check(&self, connection: &MultiplexedConnection) -> Result<(), RedisError> {
-        if matches!(self, Self::Fixed(_)) {
+        if matches!(self.at, At::Fixed(_)) {
             return Ok(());
         }
         let mut role = Cmd::new();
@@ -243,7 +287,7 @@ pub(super) fn is_primary(role: &Value) -> bool {
         || matches!(parts.first(), Some(Value::SimpleString(role)) if role == "master")
 }
 
-fn client(info: redis::ConnectionInfo) -> Result<Client, Error> {
+fn client(info: ConnectionInfo) -> Result<Client, Error> {
     Client::open(info)
         .map_err(|error| Error::config(format!("the URL is not usable: {}", error.category())))
 }

@@ -12,6 +12,7 @@
 //!   answer to a `ROLE` is here, the pushes of every write that was acknowledged before it was asked
 //!   are, too. A link that does not answer, or whose peer is no primary, tells nothing.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,10 +20,11 @@ use redis::{Cmd, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::connect::connect;
 use super::gate::Gate;
 use super::layout::{Layout, Named};
 use super::line::Line;
-use super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect, replaced};
+use super::link::{FIRST_PAUSE, LONGEST_PAUSE, replaced};
 use super::origin::{Origin, is_primary};
 use super::{RedisStore, cluster, fault};
 use crate::fault::Fault;
@@ -171,11 +173,14 @@ async fn keep(session: Session, watcher: Arc<Watcher>) {
 impl Session {
     async fn run(&self, watcher: &Watcher) -> Ended {
         let broken = Arc::new(Notify::new());
-        let (mut line, found) = match connect(&self.origin, &self.gate, self.ear(&broken)).await {
-            Ok((connection, found)) => (Line::new(connection, false), found),
+        let single = match connect(&self.origin, &self.gate, self.ear(&broken)).await {
+            Ok(single) => single,
             Err(failure) if failure.fault == Fault::Server => return Ended::Denied(failure),
             Err(failure) => return Ended::Lost(failure),
         };
+        let found = single.found;
+        let mut kept_logged_in = pin!(single.kept_logged_in(&self.origin));
+        let mut line = Line::new(single.connection, false);
         for cmd in self.setup() {
             if let Err(ended) = self.told(&mut line, &cmd).await {
                 return ended;
@@ -196,6 +201,7 @@ impl Session {
             tokio::select! {
                 () = io::sleep(self.bound / BEATS) => {}
                 () = self.origin.replaced(found) => return Ended::Lost(replaced()),
+                () = &mut kept_logged_in => {}
                 () = broken.notified() => {
                     return Ended::Lost(Failure::new(Fault::Unavailable, "the connection broke"));
                 }

@@ -9,8 +9,9 @@ use redis::{PushInfo, PushKind, RedisError, Value};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::super::connect::connect;
 use super::super::fault;
-use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect, replaced};
+use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, replaced};
 use super::{Desk, Sound, Stage, State};
 use crate::io;
 use crate::policy::backoff;
@@ -26,11 +27,12 @@ pub(super) async fn keep(desk: Arc<Desk>) {
         let (pushes, mut pushed) = mpsc::unbounded_channel();
         let mut since = None;
         let failure = match connect(&desk.origin, &desk.gate, pushes).await {
-            Ok((connection, found)) => {
+            Ok(single) => {
                 since = Some(Instant::now());
                 tokio::select! {
-                    failure = serve(&desk, &connection, &mut pushed) => failure,
-                    () = desk.origin.replaced(found) => replaced(),
+                    failure = serve(&desk, &single.connection, &mut pushed) => failure,
+                    () = desk.origin.replaced(single.found) => replaced(),
+                    () = single.kept_logged_in(&desk.origin) => replaced(),
                 }
             }
             Err(failure) => failure,

@@ -19,6 +19,7 @@ use self::gathering::Gathering;
 use self::map::{Map, Node, Place};
 use super::gate::Gate;
 use super::layout::{CLUSTER_STRIPES, Layout};
+use super::login::Login;
 use super::origin::Origin;
 use super::url::moved;
 use super::watch::Watch;
@@ -49,6 +50,7 @@ struct Inner {
     seeds: Vec<Seed>,
     /// How to log in, at any of them.
     template: ConnectionInfo,
+    login: Option<Arc<Login>>,
     config: Config,
     layout: Layout,
     /// For people.
@@ -92,19 +94,25 @@ impl Drop for Inner {
 }
 
 impl ClusterStore {
-    pub(super) fn open(seeds: Vec<ConnectionInfo>, config: &Config) -> Result<Self, Error> {
+    pub(super) fn open(
+        seeds: Vec<ConnectionInfo>,
+        login: Option<Arc<Login>>,
+        config: &Config,
+    ) -> Result<Self, Error> {
         let template =
             seeds.first().cloned().ok_or_else(|| Error::config("the URL names no server"))?;
         let names: Vec<_> = seeds.iter().map(|info| info.addr().to_string()).collect();
         let seed = |info: ConnectionInfo| {
             let place = place_of(&info);
-            Ok(Seed { place, origin: Origin::fixed(info)?, gate: Gate::default() })
+            let origin = Origin::fixed(info, login.clone())?;
+            Ok(Seed { place, origin, gate: Gate::default() })
         };
         let seeds = seeds.into_iter().map(seed).collect::<Result<_, Error>>()?;
         let store = Self {
             inner: Arc::new(Inner {
                 seeds,
                 template,
+                login,
                 config: config.clone(),
                 layout: Layout::new(&config.namespace, CLUSTER_STRIPES),
                 name: format!("cluster of {}", names.join(", ")),
@@ -210,7 +218,7 @@ impl Inner {
     /// A primary that was not known.
     fn node(&self, place: &Place) -> Option<Arc<Node>> {
         let info = moved(&self.template, &place.0, place.1);
-        let origin = Origin::fixed(info).ok()?;
+        let origin = Origin::fixed(info, self.login.clone()).ok()?;
         let store = RedisStore::new(origin, CLUSTER_STRIPES, &self.config);
         let node = Arc::new(Node::new(place.clone(), store));
         if let Some(gathering) = self.gathering.get() {

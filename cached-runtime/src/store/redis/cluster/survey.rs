@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 use redis::{Cmd, Pipeline, PushInfo, RedisError, Value};
 use tokio::sync::Notify;
 
+use super::super::connect::connect;
 use super::super::line::Line;
-use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE, connect};
+use super::super::link::{FIRST_PAUSE, LONGEST_PAUSE};
 use super::super::scripts::unexpected;
 use super::super::{Patience, fault};
 use super::map::{Map, Node, Place};
@@ -146,7 +147,7 @@ async fn ask_node(node: &Node) -> Told {
 
 async fn ask_seed(Seed { place, origin, gate }: &Seed) -> Told {
     let deaf = |_: PushInfo| Ok::<_, RedisError>(());
-    let mut line = Line::new(connect(origin, gate, deaf).await?.0, false);
+    let mut line = Line::new(connect(origin, gate, deaf).await?.connection, false);
     let told = io::timeout(PATIENCE, topology(&mut line)).await;
     let told = told.ok_or_else(|| Failure::new(Fault::Timeout, "no answer"))?;
     Ok((place.clone(), told.map_err(|error| fault::failure(&error))?))

@@ -16,6 +16,7 @@ use tokio::net::{TcpStream, lookup_host};
 use super::parser::{Replies, Stop, nonsense};
 use crate::fault::Fault;
 use crate::store::redis::fault;
+use crate::store::redis::login::auth;
 
 /// Answers to a login are short.
 const LOGIN_REPLIES: usize = 4096;
@@ -66,9 +67,7 @@ impl Socket {
     ) -> Result<(), RedisError> {
         let redis = info.redis_settings();
         let (mut commands, mut count) = (Vec::new(), 0);
-        if let Some(password) = redis.password() {
-            let mut auth = Cmd::new();
-            auth.arg("AUTH").arg(redis.username()).arg(password);
+        if let Some(auth) = auth(redis) {
             commands.extend(auth.get_packed_command());
             count += 1;
         }
