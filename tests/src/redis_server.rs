@@ -159,7 +159,7 @@ impl RedisServer {
     ///
     /// # Panics
     ///
-    /// On an error reply, and when there is none within 5 s.
+    /// On an error reply, and when there is none within 30 s.
     pub fn cmd<A: AsRef<[u8]>>(&self, args: &[A]) -> Value {
         self.try_cmd(args).unwrap_or_else(|error| {
             let name = args.first().map(|name| name.as_ref()).unwrap_or_default();
@@ -171,7 +171,7 @@ impl RedisServer {
     ///
     /// # Errors
     ///
-    /// An error reply, or no reply within 5 s.
+    /// An error reply, or no reply within 30 s.
     pub fn try_cmd<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, String> {
         self.count_login(&mut lock(&self.own_calls));
         self.process.try_call(args)

@@ -298,7 +298,7 @@ impl Sentinel {
     ///
     /// # Panics
     ///
-    /// On an error reply, and when there is none within 5 s.
+    /// On an error reply, and when there is none within 30 s.
     pub fn cmd<A: AsRef<[u8]>>(&self, args: &[A]) -> Value {
         self.try_cmd(args).unwrap_or_else(|error| panic!("sentinel: {error}"))
     }
@@ -307,7 +307,7 @@ impl Sentinel {
     ///
     /// # Errors
     ///
-    /// An error reply, or no reply within 5 s.
+    /// An error reply, or no reply within 30 s.
     pub fn try_cmd<A: AsRef<[u8]>>(&self, args: &[A]) -> Result<Value, String> {
         self.process.try_call(args)
     }
