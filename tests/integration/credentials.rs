@@ -271,7 +271,7 @@ async fn cache_with_failing(failing: Failing, server: &RedisServer) -> (Cache, A
     let works = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&works);
     let builder = patient::builder(&server.url()).lookup_deadline(Duration::from_millis(50));
-    let builder = builder.credentials(move || {
+    let builder = builder.invalidate_deadline(Duration::from_millis(50)).credentials(move || {
         let works = switch.load(Ordering::SeqCst);
         assert!(works || !matches!(failing, Failing::Panic), "the provider's own");
         async move {

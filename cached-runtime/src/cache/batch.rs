@@ -8,6 +8,7 @@ use super::Cache;
 use super::call::{Call, Entered, Unserved};
 use super::loading::{Committing, Fill, Loading};
 use crate::function::Function;
+use crate::size::LARGE;
 use crate::store::{Asked, Failure, Looked, Sight, Value};
 use crate::token::Token;
 
@@ -25,6 +26,7 @@ impl Cache {
     /// Looks for all calls at once. A lease that was taken is to be seen to before anything else is
     /// awaited.
     pub(crate) async fn glance_all(&self, calls: &mut [Call<'_>]) -> Vec<Glance> {
+        let function = calls.first().map(Call::function);
         let mut asked = Vec::with_capacity(calls.len());
         let mut tokens = Vec::with_capacity(calls.len());
         let mut entered = Vec::with_capacity(calls.len());
@@ -42,7 +44,7 @@ impl Cache {
                 },
             });
         }
-        let seen = self.look_all(&asked, &tokens).await;
+        let seen = self.look_all(function, &asked, &tokens).await;
         let mut seen = seen.into_iter();
         let glance = |known: Option<Glance>| {
             known.or_else(|| seen.next().map(Glance::Seen)).unwrap_or(Glance::Later)
@@ -53,6 +55,7 @@ impl Cache {
     /// Looks, for calls that are to load whatever is there.
     pub(crate) async fn over_all(&self, calls: Vec<Call<'_>>) -> Vec<Box<Loading>> {
         let mut calls = calls;
+        let function = calls.first().map(Call::function);
         let mut asked = Vec::with_capacity(calls.len());
         let mut tokens = Vec::with_capacity(calls.len());
         let mut failed = Vec::with_capacity(calls.len());
@@ -66,7 +69,7 @@ impl Cache {
                 Err(failure) => Some(failure),
             });
         }
-        let mut seen = self.look_all(&asked, &tokens).await.into_iter();
+        let mut seen = self.look_all(function, &asked, &tokens).await.into_iter();
         let loads = calls.into_iter().zip(failed).map(|(mut call, failed)| {
             let seen = match failed {
                 Some(failure) => Some(Err(failure)),
@@ -119,12 +122,13 @@ impl Cache {
         let mut commits = Vec::with_capacity(loads.len());
         let mut under_way = Vec::with_capacity(loads.len());
         for (loading, value) in loads {
-            under_way.push(loading.committing(&value).map(|(hold, commit)| {
+            under_way.push(loading.committing(function, &value).map(|(hold, commit)| {
                 commits.push((hold, value));
                 commit
             }));
         }
         let count = commits.len();
+        let large = commits.iter().map(|(_, value)| value.bytes.len()).sum::<usize>() >= LARGE;
         let committed = match count {
             0 => Vec::new(),
             _ => self
@@ -134,6 +138,9 @@ impl Cache {
                 .await
                 .unwrap_or_else(|failure| vec![Err(failure); count]),
         };
+        if large {
+            self.were_late(function, &committed);
+        }
         let mut committed = committed.into_iter();
         let done = |commit: Option<Committing>| {
             let Some(commit) = commit else { return false };
@@ -142,7 +149,18 @@ impl Cache {
         under_way.into_iter().map(done).collect()
     }
 
-    async fn look_all(&self, asked: &[Asked<'_>], tokens: &[Token]) -> Vec<Result<Sight, Failure>> {
-        if asked.is_empty() { Vec::new() } else { self.store().lookups(asked, tokens).await }
+    /// Looks for all that is asked, by calls of one function.
+    async fn look_all(
+        &self,
+        function: Option<&'static Function>,
+        asked: &[Asked<'_>],
+        tokens: &[Token],
+    ) -> Vec<Result<Sight, Failure>> {
+        let Some(function) = function.filter(|_| !asked.is_empty()) else { return Vec::new() };
+        let seen = self.store().lookups(asked, tokens).await;
+        if asked.iter().any(|asked| asked.large) {
+            self.were_late(function, &seen);
+        }
+        seen
     }
 }

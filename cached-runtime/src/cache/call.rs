@@ -128,6 +128,10 @@ impl<'a> Call<'a> {
         Self { cache, wants, id, leader: None, token, sent, waiting: None, since: None }
     }
 
+    pub(super) fn function(&self) -> &'static Function {
+        self.wants.function
+    }
+
     /// Joins the entry's flight, or begins one.
     pub(crate) async fn enter(&mut self) -> Entered {
         loop {
@@ -247,10 +251,8 @@ impl<'a> Call<'a> {
         }
         let (asked, token) = self.ask()?;
         let looked = self.cache.store().lookup(asked, &token).await;
-        if let Err(failure) = &looked
-            && asked.large
-        {
-            self.cache.was_late(self.wants.function, failure);
+        if asked.large {
+            self.cache.were_late(self.wants.function, std::slice::from_ref(&looked));
         }
         looked
     }

@@ -103,21 +103,23 @@ impl Loading {
     /// joins once the commit is sent (invariant I4). Says whether it was stored.
     pub(crate) async fn commit(self, function: &'static Function, value: Value) -> bool {
         let cache = self.cache.clone();
-        let Some((hold, commit)) = self.committing(&value) else { return false };
-        function.sizes.goes(value.bytes.len());
+        let Some((hold, commit)) = self.committing(function, &value) else { return false };
         let large = value.is_large();
         let committed = cache.store().commit(&hold, value).wait().await;
-        if let Err(failure) = &committed
-            && large
-        {
-            cache.was_late(function, failure);
+        if large {
+            cache.were_late(function, std::slice::from_ref(&committed));
         }
         commit.done(&cache, function, committed)
     }
 
     /// Closes the load, since its value is about to be stored.
-    pub(super) fn committing(mut self, value: &Value) -> Option<(Hold, Committing)> {
+    pub(super) fn committing(
+        mut self,
+        function: &'static Function,
+        value: &Value,
+    ) -> Option<(Hold, Committing)> {
         let Some(Fill::Fenced { hold, lease }) = self.fill.take() else { return None };
+        function.sizes.goes(value.bytes.len());
         let leader = self.leader.take();
         let shared = leader.as_ref().and_then(|leader| {
             leader.close();

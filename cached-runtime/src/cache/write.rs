@@ -88,10 +88,11 @@ impl Cache {
         entry::encode(&token::fresh(), &fresh).ok_or_else(too_large)
     }
 
-    /// A large value of a function did not come, or go, in time: the function is left alone for a
-    /// while, which is said once.
-    pub(crate) fn was_late(&self, function: &'static Function, failure: &Failure) {
-        if failure.fault != Fault::Timeout {
+    /// Of a trip for what is large, to the store or from it: where that took too long, the function is
+    /// left alone for a while, which is said once.
+    pub(crate) fn were_late<T>(&self, function: &'static Function, trip: &[Result<T, Failure>]) {
+        let late = |one: &Result<T, Failure>| matches!(one, Err(it) if it.fault == Fault::Timeout);
+        if !trip.iter().any(late) {
             return;
         }
         let (rest, say) = function.sizes.was_late(size::now());
