@@ -44,8 +44,9 @@ pub(crate) fn run(model: &Model, body: &Group, plan: &TokenStream) -> TokenStrea
     // What may go on behind a stale value must own what it uses; else its caller waits for it.
     let owned = model.ageing.in_background() && owned::can_outlive(model);
     // In a closure, whose frame is gone when the body runs: what a plan is made of is moved about, and
-    // in a debug build each move has a place of its own.
-    let plan = quote!((|| #plan)());
+    // in a debug build each move has a place of its own. It is given away, for what it borrows must not
+    // be part of the future: that could be sent to no other thread where an argument is not `Sync`.
+    let plan = quote!(#private::made(|| #plan));
     match (model.style, owned) {
         (Style::Sync, false) => quote!(#plan.run_blocking(#deferred)),
         (Style::Sync, true) => quote!(#plan.run_blocking_owned(move #deferred)),

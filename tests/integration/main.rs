@@ -28,6 +28,7 @@ mod names;
 mod patient;
 mod protocol;
 mod runtimes;
+mod send;
 mod sentinel;
 mod shapes;
 mod stats;

@@ -14,32 +14,32 @@ impl Repo {
         'life0: 'async_trait,
     {
         ::std::boxed::Box::pin(async move {
-            (|| {
-                {
-                    let mut entry = ::cached_runtime::__private::entry(
-                        ::cached_runtime::__private::Probe::<Option<User>>::NEW,
-                        ::cached_runtime::__private::probe!(Option < User >),
-                        ::core::marker::PhantomData::<
-                            ::cached_runtime::__private::CacheDefault,
-                        >,
-                        ::cached_runtime::__private::current(),
-                        {
-                            static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
-                                ::core::option::Option::None,
-                                "id: u64",
-                            );
-                            ::cached_runtime::__private::At::new(
-                                &SITE,
-                                ::cached_runtime::__private::place!(),
-                            )
-                        },
-                        &[],
-                    );
-                    entry.arg(&id);
-                    entry
-                }
-                    .cached(::core::time::Duration::new(60u64, 0u32))
-            })()
+            ::cached_runtime::__private::made(|| {
+                    {
+                        let mut entry = ::cached_runtime::__private::entry(
+                            ::cached_runtime::__private::Probe::<Option<User>>::NEW,
+                            ::cached_runtime::__private::probe!(Option < User >),
+                            ::core::marker::PhantomData::<
+                                ::cached_runtime::__private::CacheDefault,
+                            >,
+                            ::cached_runtime::__private::current(),
+                            {
+                                static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
+                                    ::core::option::Option::None,
+                                    "id: u64",
+                                );
+                                ::cached_runtime::__private::At::new(
+                                    &SITE,
+                                    ::cached_runtime::__private::place!(),
+                                )
+                            },
+                            &[],
+                        );
+                        entry.arg(&id);
+                        entry
+                    }
+                        .cached(::core::time::Duration::new(60u64, 0u32))
+                })
                 .run(async move {
                     let body: ::core::pin::Pin<
                         Box<

@@ -3,27 +3,29 @@ async fn load<D: Db + ?Sized, T, const N: usize>(db: &D, (a, b): (T, T)) -> [T; 
 where
     T: Serialize + DeserializeOwned,
 {
-    (|| {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
-            );
-            entry.arg(&a);
-            entry.arg(&b);
-            entry
-        }
-            .cached(::core::time::Duration::new(60u64, 0u32))
-    })()
+    ::cached_runtime::__private::made(|| {
+            {
+                let mut entry = ::cached_runtime::__private::entry(
+                    ::cached_runtime::__private::Probe::<[T; N]>::NEW,
+                    ::cached_runtime::__private::unshared!([T; N]),
+                    ::core::marker::PhantomData::<
+                        ::cached_runtime::__private::CacheDefault,
+                    >,
+                    ::cached_runtime::__private::current(),
+                    <load<D, T, N>>::__site(),
+                    &[
+                        ::cached_runtime::__private::Cow::Borrowed(
+                            ::core::any::type_name::<T>(),
+                        ),
+                        ::cached_runtime::__private::const_name(N),
+                    ],
+                );
+                entry.arg(&a);
+                entry.arg(&b);
+                entry
+            }
+                .cached(::core::time::Duration::new(60u64, 0u32))
+        })
         .run(async move {
             if false {
                 return ::cached_runtime::__private::returning::<[T; N]>();

@@ -44,7 +44,7 @@ async fn get_settings(id: u64) -> Arc<Settings> {
         }
         entry.cached(::core::time::Duration::new(60u64, 0u32))
     };
-    (|| plan)()
+    ::cached_runtime::__private::made(|| plan)
         .run(async move {
             if false {
                 return ::cached_runtime::__private::returning::<Arc<Settings>>();
@@ -96,7 +96,8 @@ fn get_user(id: u64) -> Option<User> {
         }
         entry.cached(::core::time::Duration::new(60u64, 0u32))
     };
-    (|| plan)().run_blocking(|| -> Option<User> { query(id) })
+    ::cached_runtime::__private::made(|| plan)
+        .run_blocking(|| -> Option<User> { query(id) })
 }
 impl Repo {
     #[allow(unused_braces)]
@@ -156,7 +157,7 @@ impl Repo {
                 .stale_while_revalidate(::core::time::Duration::new(30u64, 0u32))
                 .refresh_ahead(0.8f64)
         };
-        (|| plan)()
+        ::cached_runtime::__private::made(|| plan)
             .run_owned(async move {
                 if false {
                     return ::cached_runtime::__private::returning::<

@@ -1,30 +1,30 @@
 impl Repo {
     #[allow(unused_braces)]
     pub async fn find(&self, id: u64) -> Result<Option<User>, sqlx::Error> {
-        (|| {
-            {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<
-                        Result<Option<User>, sqlx::Error>,
-                    >::NEW,
-                    ::cached_runtime::__private::probe!(
-                        Result < Option < User >, sqlx::Error >
-                    ),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    ::cached_runtime::__private::named(&self.cache),
-                    Self::__site_find(),
-                    &[],
-                );
-                entry.text(":");
-                entry.capture(&self.tenant);
-                entry.text(":");
-                entry.capture(&id);
-                entry
-            }
-                .cached(::core::time::Duration::new(60u64, 0u32))
-        })()
+        ::cached_runtime::__private::made(|| {
+                {
+                    let mut entry = ::cached_runtime::__private::entry(
+                        ::cached_runtime::__private::Probe::<
+                            Result<Option<User>, sqlx::Error>,
+                        >::NEW,
+                        ::cached_runtime::__private::probe!(
+                            Result < Option < User >, sqlx::Error >
+                        ),
+                        ::core::marker::PhantomData::<
+                            ::cached_runtime::__private::CacheDefault,
+                        >,
+                        ::cached_runtime::__private::named(&self.cache),
+                        Self::__site_find(),
+                        &[],
+                    );
+                    entry.text(":");
+                    entry.capture(&self.tenant);
+                    entry.text(":");
+                    entry.capture(&id);
+                    entry
+                }
+                    .cached(::core::time::Duration::new(60u64, 0u32))
+            })
             .run(async move {
                 if false {
                     return ::cached_runtime::__private::returning::<
@@ -49,6 +49,7 @@ impl Repo {
     ///The entry of one call of `find`: `invalidate`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.
     #[allow(
         unused,
+        deprecated,
         nonstandard_style,
         unused_qualifications,
         clippy::all,

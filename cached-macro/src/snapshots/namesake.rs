@@ -1,21 +1,23 @@
 #[allow(unused_braces)]
 async fn order(user: u64, order: u64) -> Order {
-    (|| {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <order>::__site(),
-                &[],
-            );
-            entry.arg(&user);
-            entry.arg(&order);
-            entry
-        }
-            .cached(::core::time::Duration::new(60u64, 0u32))
-    })()
+    ::cached_runtime::__private::made(|| {
+            {
+                let mut entry = ::cached_runtime::__private::entry(
+                    ::cached_runtime::__private::Probe::<Order>::NEW,
+                    ::cached_runtime::__private::probe!(Order),
+                    ::core::marker::PhantomData::<
+                        ::cached_runtime::__private::CacheDefault,
+                    >,
+                    ::cached_runtime::__private::current(),
+                    <order>::__site(),
+                    &[],
+                );
+                entry.arg(&user);
+                entry.arg(&order);
+                entry
+            }
+                .cached(::core::time::Duration::new(60u64, 0u32))
+        })
         .run(async move {
             if false {
                 return ::cached_runtime::__private::returning::<Order>();

@@ -1,21 +1,23 @@
 /// Looks a user up.
 #[allow(unused_braces)]
 pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
-    (|| {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
-            );
-            entry.arg(&id);
-            entry
-        }
-            .cached(::core::time::Duration::new(60u64, 0u32))
-    })()
+    ::cached_runtime::__private::made(|| {
+            {
+                let mut entry = ::cached_runtime::__private::entry(
+                    ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
+                    ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
+                    ::core::marker::PhantomData::<
+                        ::cached_runtime::__private::CacheDefault,
+                    >,
+                    ::cached_runtime::__private::current(),
+                    <get_user>::__site(),
+                    &[],
+                );
+                entry.arg(&id);
+                entry
+            }
+                .cached(::core::time::Duration::new(60u64, 0u32))
+        })
         .run(async move {
             if false {
                 return ::cached_runtime::__private::returning::<

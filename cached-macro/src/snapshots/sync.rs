@@ -1,20 +1,22 @@
 #[allow(unused_braces)]
 fn get_user<'a>(db: &Db, name: &'a str) -> User {
-    (|| {
-        {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
-            );
-            entry.arg(&name);
-            entry
-        }
-            .cached(::core::time::Duration::new(300u64, 0u32))
-    })()
+    ::cached_runtime::__private::made(|| {
+            {
+                let mut entry = ::cached_runtime::__private::entry(
+                    ::cached_runtime::__private::Probe::<User>::NEW,
+                    ::cached_runtime::__private::probe!(User),
+                    ::core::marker::PhantomData::<
+                        ::cached_runtime::__private::CacheDefault,
+                    >,
+                    ::cached_runtime::__private::current(),
+                    <get_user>::__site(),
+                    &[],
+                );
+                entry.arg(&name);
+                entry
+            }
+                .cached(::core::time::Duration::new(300u64, 0u32))
+        })
         .run_blocking(|| -> User { query(db, name) })
 }
 /**The entries of the cached function `get_user`: `get_user::invalidate(…)`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.

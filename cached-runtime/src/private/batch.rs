@@ -26,7 +26,7 @@ use crate::key::KeyError;
 use crate::loader::{Begun, Ending, Errors, Found, Loader, Purpose, Serving, unusable};
 use crate::shape::{Kind, Never, OPTION, Opened, Probe, ShapeOf};
 use crate::sharing::Sharer;
-use crate::store::Failure;
+use crate::store::{Failure, Value};
 
 /// Whoever leaves several keys gives their leases up one by one. After the first of them this long
 /// is spent on the others, that they are loaded together.
@@ -128,10 +128,17 @@ fn filled<V, K>(
 /// A call of a batch, and how its values are kept.
 #[must_use]
 pub struct Batch<R: ShapeOf<N>, K, V, const N: u8, T, I> {
-    plan: Plan<Option<V>, OPTION, T, I, NoErrors<Never>>,
-    /// Each once, in the caller's order, with its entry.
-    keys: Vec<(K, Loader<Option<V>, OPTION>)>,
+    /// Each once, in the caller's order.
+    keys: Vec<K>,
+    entries: Entries<V, T, I>,
     ways: Ways<R, N, K, V>,
+}
+
+/// The entries of the keys, in their order. They are apart from these, since they are borrowed while
+/// something is awaited: keys need not be fit for that.
+struct Entries<V, T, I> {
+    plan: Plan<Option<V>, OPTION, T, I, NoErrors<Never>>,
+    loaders: Vec<Loader<Option<V>, OPTION>>,
 }
 
 /// Where the keys of a call stand, by their places.
@@ -143,6 +150,15 @@ struct Round {
     later: Vec<usize>,
 }
 
+/// What a run of the body came to.
+#[derive(Default)]
+struct Ran {
+    /// To be stored.
+    commits: Vec<(usize, (Box<Loading>, Value))>,
+    /// Not to be stored.
+    unstored: Vec<usize>,
+}
+
 impl<V, T, I> Plan<Option<V>, OPTION, T, I, NoErrors<Never>> {
     /// Of these keys.
     pub fn of<R: ShapeOf<N>, const N: u8, K>(
@@ -152,8 +168,9 @@ impl<V, T, I> Plan<Option<V>, OPTION, T, I, NoErrors<Never>> {
         fill: impl Fn(&mut Entry<Option<V>, OPTION>, &K),
     ) -> Batch<R, K, V, N, T, I> {
         let once = (ways.once)(keys).into_iter().map(|at| &keys[at]);
-        let keys = once.map(|key| ((ways.copied)(key), filled(&self.loader, key, &fill)));
-        Batch { keys: keys.collect(), plan: self, ways }
+        let entries = once.map(|key| ((ways.copied)(key), filled(&self.loader, key, &fill)));
+        let (keys, loaders) = entries.unzip();
+        Batch { keys, entries: Entries { plan: self, loaders }, ways }
     }
 }
 
@@ -177,36 +194,57 @@ where
         F: Fn(Vec<K>) -> L,
         L: Future<Output = R>,
     {
-        let mut found: Vec<Option<V>> = self.keys.iter().map(|_| None).collect();
-        let (purpose, mut round) = match forced::take(self.plan.loader.function.site()) {
-            Some(Taken::Uncached) => {
-                let all = self.keys.into_iter().map(|(key, _)| key).collect();
-                return body(all).await;
-            }
-            Some(Taken::Refresh) => (Purpose::Refresh, Box::pin(self.refreshing()).await),
+        let Self { keys, entries, ways } = self;
+        let loader = &entries.plan.loader;
+        let mut found: Vec<Option<V>> = keys.iter().map(|_| None).collect();
+        let (purpose, mut round) = match forced::take(loader.function.site()) {
+            Some(Taken::Uncached) => return body(keys).await,
+            Some(Taken::Refresh) => (Purpose::Refresh, Box::pin(entries.refreshing()).await),
             Some(Taken::Fetch(_)) | None => {
-                let all = (0..self.keys.len()).collect();
-                (Purpose::Call, Box::pin(self.glance(all, &mut found)).await)
+                let all = (0..keys.len()).collect();
+                (Purpose::Call, Box::pin(entries.glance(all, &mut found)).await)
             }
         };
         loop {
-            let Round { loads, later } = round;
+            let Round { mut loads, later } = round;
             if !loads.is_empty() {
-                let loaded = Box::pin(self.load(purpose, loads, &body, &mut found)).await;
-                if let Err(error) = loaded {
-                    // These were missing, too.
-                    later.iter().for_each(|_| self.plan.loader.missed(false));
-                    return R::close(Opened::Failed(error));
-                }
+                loads.sort_unstable_by_key(|(at, _)| *at);
+                let flights = loads.iter().map(|(_, loading)| loading.id()).collect();
+                let missing = loads.iter().map(|&(at, _)| (ways.copied)(&keys[at])).collect();
+                // The block ends the life of what may be an error before the next await.
+                let ran = {
+                    let (started, body) = (Instant::now(), body(missing));
+                    let opened = Box::pin(within_all(flights, body)).await.open();
+                    let took = started.elapsed();
+                    loader.loaded(took, matches!(opened, Opened::Failed(_)));
+                    if purpose == Purpose::Call {
+                        loads.iter().for_each(|(_, load)| loader.missed(load.is_bypass()));
+                    }
+                    let values = match opened {
+                        Opened::Value(map) => {
+                            let asked: Vec<&K> = loads.iter().map(|&(at, _)| &keys[at]).collect();
+                            (ways.split)(map, &asked)
+                        }
+                        Opened::Absent(_) => loads.iter().map(|_| None).collect(),
+                        Opened::Failed(error) => {
+                            // It may be another key's fault, so it is nobody else's.
+                            loads.into_iter().for_each(|(_, loading)| loading.failed(None));
+                            // These were missing, too.
+                            later.iter().for_each(|_| loader.missed(false));
+                            return R::close(Opened::Failed(error));
+                        }
+                    };
+                    entries.ran(loads, values, took, &mut found)
+                };
+                Box::pin(entries.store(purpose, ran)).await;
             }
             if later.is_empty() {
                 break;
             }
-            round = Box::pin(self.wait(later, &mut found)).await;
+            round = Box::pin(entries.wait(later, &mut found)).await;
         }
-        let keys = self.keys.into_iter().map(|(key, _)| key);
-        let pairs = keys.zip(found).filter_map(|(key, value)| Some((key, value?)));
-        R::close(Opened::Value((self.ways.joined)(pairs.collect())))
+        let pairs = keys.into_iter().zip(found).filter_map(|(key, value)| Some((key, value?)));
+        R::close(Opened::Value((ways.joined)(pairs.collect())))
     }
 
     /// As [`run`](Self::run), blocking.
@@ -214,10 +252,16 @@ where
         let body = &body;
         io::block_on(self.run(|keys| async move { io::unblocked(|| body(keys)) }))
     }
+}
 
+impl<V, T, I> Entries<V, T, I>
+where
+    T: Ttl<V>,
+    I: KeepIf<V>,
+{
     /// Looks these keys up in one trip; values go to where they were found.
     async fn glance(&self, places: Vec<usize>, found: &mut [Option<V>]) -> Round {
-        let loaders: Vec<_> = places.iter().map(|&at| &self.keys[at].1).collect();
+        let loaders: Vec<_> = places.iter().map(|&at| &self.loaders[at]).collect();
         let begun = Loader::begin_all(&loaders, &self.serving(), no_errors()).await;
         let mut round = Round::default();
         for (at, begun) in places.into_iter().zip(begun) {
@@ -231,7 +275,7 @@ where
     }
 
     async fn refreshing(&self) -> Round {
-        let loaders: Vec<_> = self.keys.iter().map(|(_, loader)| loader).collect();
+        let loaders: Vec<_> = self.loaders.iter().collect();
         let loads = Loader::refreshing_all(&loaders).await;
         Round { loads: loads.into_iter().enumerate().collect(), later: Vec::new() }
     }
@@ -244,7 +288,7 @@ where
         {
             let serving = self.serving();
             let wait = |&at: &usize| async move {
-                (at, self.keys[at].1.begin(serving, no_errors()).await)
+                (at, self.loaders[at].begin(serving, no_errors()).await)
             };
             let mut waits: FuturesUnordered<_> = left.clone().iter().map(wait).collect();
             let mut until = None;
@@ -273,66 +317,42 @@ where
         round
     }
 
-    /// Runs the body with these keys, in their order, and stores what it yields.
-    async fn load<F, L>(
+    /// What becomes of the values that the body yielded, each with its load.
+    fn ran(
         &self,
-        purpose: Purpose,
-        mut loads: Vec<(usize, Box<Loading>)>,
-        body: &F,
+        loads: Vec<(usize, Box<Loading>)>,
+        values: Vec<Option<V>>,
+        took: Duration,
         found: &mut [Option<V>],
-    ) -> Result<(), R::Error>
-    where
-        F: Fn(Vec<K>) -> L,
-        L: Future<Output = R>,
-    {
-        loads.sort_unstable_by_key(|(at, _)| *at);
-        // The block ends the life of what may be an error before the next await.
-        let (commits, unstored) = {
-            let keys: Vec<&K> = loads.iter().map(|&(at, _)| &self.keys[at].0).collect();
-            let copied = keys.iter().map(|key| (self.ways.copied)(key)).collect();
-            let flights = loads.iter().map(|(_, loading)| loading.id()).collect();
-            let started = Instant::now();
-            let opened = within_all(flights, async { body(copied).await }).await.open();
-            let took = started.elapsed();
-            self.plan.loader.loaded(took, matches!(opened, Opened::Failed(_)));
-            if purpose == Purpose::Call {
-                loads.iter().for_each(|(_, load)| self.plan.loader.missed(load.is_bypass()));
+    ) -> Ran {
+        let mut ran = Ran::default();
+        for ((at, loading), value) in loads.into_iter().zip(values) {
+            let opened = value.map_or(Opened::Absent(()), Opened::Value);
+            match self.plan.ending_of(&self.loaders[at], &loading, &opened, took) {
+                Some(Ending::Commit(value)) => ran.commits.push((at, (loading, value))),
+                Some(Ending::Ended(shared)) => {
+                    loading.ended(shared);
+                    ran.unstored.push(at);
+                }
+                None => loading.ended(None),
             }
-            let values = match opened {
-                Opened::Value(map) => (self.ways.split)(map, &keys),
-                Opened::Absent(_) => keys.iter().map(|_| None).collect(),
-                Opened::Failed(error) => {
-                    // It may be another key's fault, so it is nobody else's.
-                    loads.into_iter().for_each(|(_, loading)| loading.failed(None));
-                    return Err(error);
-                }
-            };
-            let (mut commits, mut unstored) = (Vec::with_capacity(loads.len()), Vec::new());
-            for ((at, loading), value) in loads.into_iter().zip(values) {
-                let (_, loader) = &self.keys[at];
-                let opened = value.map_or(Opened::Absent(()), Opened::Value);
-                match self.plan.ending_of(loader, &loading, &opened, took) {
-                    Some(Ending::Commit(value)) => commits.push((at, (loading, value))),
-                    Some(Ending::Ended(shared)) => {
-                        loading.ended(shared);
-                        unstored.push(at);
-                    }
-                    None => loading.ended(None),
-                }
-                if let Opened::Value(value) = opened {
-                    found[at] = Some(value);
-                }
+            if let Opened::Value(value) = opened {
+                found[at] = Some(value);
             }
-            (commits, unstored)
-        };
+        }
+        ran
+    }
+
+    /// Stores the values in one trip.
+    async fn store(&self, purpose: Purpose, ran: Ran) {
         let Loader { cache, function, .. } = &self.plan.loader;
-        let (places, commits): (Vec<usize>, Vec<_>) = commits.into_iter().unzip();
+        let (places, commits): (Vec<usize>, Vec<_>) = ran.commits.into_iter().unzip();
         let stored = cache.commit_all(function, commits).await;
         if purpose == Purpose::Refresh {
             // What stands there, or another call stored meanwhile, may be older than these values.
             let refused = places.into_iter().zip(stored).filter(|(_, stored)| !stored);
-            let outdated = refused.map(|(at, _)| at).chain(unstored);
-            let keys = outdated.filter_map(|at| self.keys[at].1.key.as_ref().ok());
+            let outdated = refused.map(|(at, _)| at).chain(ran.unstored);
+            let keys = outdated.filter_map(|at| self.loaders[at].key.as_ref().ok());
             let keys: Vec<String> = keys.map(|key| key.as_str().to_owned()).collect();
             if !keys.is_empty()
                 && let Err(Failure { fault, .. }) = cache.removal(keys, Vec::new()).wait().await
@@ -340,7 +360,6 @@ where
                 cache.counters(function, |counters| counters.fault(fault));
             }
         }
-        Ok(())
     }
 
     fn serving(&self) -> Serving<'_> {

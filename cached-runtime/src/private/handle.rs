@@ -145,7 +145,7 @@ fn other_shape() -> Error {
 macro_rules! handles {
     ($(
         $(#[$doc:meta])*
-        $handle:ident, $second:ident, $third:ident, $last:ident;
+        $handle:ident, $first:ident, $second:ident, $third:ident, $last:ident;
         async $($async:ident)?; call $call:ident: $bound:path; settle |$task:ident| $settle:expr;
         force |$site:ident, $mode:ident, $run:ident| $force:expr;
         fetch |$of:ident, $fetched:ident| $fetch:expr;
@@ -154,9 +154,13 @@ macro_rules! handles {
         #[must_use = "a handle does nothing before one of its verbs is called"]
         pub struct $handle<R, P, F> {
             call: F,
-            inner: $second<R, P>,
+            entry: $first<R, P>,
         }
 
+        // A verb that only reads the handle borrows one of these, and no call: a future that borrows a
+        // call may be sent to another thread only where the call may be shared by threads.
+        /// The most special return types.
+        pub struct $first<R, P>($second<R, P>);
         /// Return types less special.
         pub struct $second<R, P>($third<R, P>);
         /// Return types less special still.
@@ -168,9 +172,16 @@ macro_rules! handles {
         }
 
         impl<R, P, F> Deref for $handle<R, P, F> {
+            type Target = $first<R, P>;
+            fn deref(&self) -> &$first<R, P> {
+                &self.entry
+            }
+        }
+
+        impl<R, P> Deref for $first<R, P> {
             type Target = $second<R, P>;
             fn deref(&self) -> &$second<R, P> {
-                &self.inner
+                &self.0
             }
         }
 
@@ -192,9 +203,29 @@ macro_rules! handles {
             /// A handle of this plan, and the call that it stands for.
             pub fn new(recipe: P, call: F) -> Self {
                 let last = $last { recipe, returns: PhantomData };
-                Self { call, inner: $second($third(last)) }
+                Self { call, entry: $first($second($third(last))) }
             }
 
+            /// Runs the body and stores its value, unless the entry is invalidated meanwhile.
+            pub $($async)? fn refresh(self) -> R {
+                let ($site, $mode, $run) = (self.recipe.site(), Mode::Refresh, self.call);
+                $force
+            }
+
+            /// Runs the body, nothing else.
+            pub $($async)? fn uncached(self) -> R {
+                let ($site, $mode, $run) = (self.recipe.site(), Mode::Uncached, self.call);
+                $force
+            }
+
+            /// Calls the method, and says where its value came from.
+            pub $($async)? fn fetch(self) -> Fetched<R> {
+                let ($of, $fetched) = (self.recipe.site(), self.call);
+                $fetch
+            }
+        }
+
+        impl<R, P: Recipe<R>> $last<R, P> {
             /// The entry's key, relative to the namespace.
             pub fn key(&self) -> Key {
                 self.recipe.key()
@@ -219,24 +250,6 @@ macro_rules! handles {
                 self.recipe.swept($settle)
             }
 
-            /// Runs the body and stores its value, unless the entry is invalidated meanwhile.
-            pub $($async)? fn refresh(self) -> R {
-                let ($site, $mode, $run) = (self.recipe.site(), Mode::Refresh, self.call);
-                $force
-            }
-
-            /// Runs the body, nothing else.
-            pub $($async)? fn uncached(self) -> R {
-                let ($site, $mode, $run) = (self.recipe.site(), Mode::Uncached, self.call);
-                $force
-            }
-
-            /// Calls the method, and says where its value came from.
-            pub $($async)? fn fetch(self) -> Fetched<R> {
-                let ($of, $fetched) = (self.recipe.site(), self.call);
-                $fetch
-            }
-
             /// The method's statistics.
             pub fn stats(&self) -> FunctionStats {
                 self.recipe.stats()
@@ -249,17 +262,17 @@ macro_rules! handles {
             }
         }
 
-        handles!(@verbs [T, E] $handle<Result<Option<Arc<T>>, E>, P, F>, [F], Result<Option<Arc<T>>, E>, Arc<T>; $($async)?; |$task| $settle);
-        handles!(@verbs [T, E] $handle<Result<Arc<T>, E>, P, F>, [F], Result<Arc<T>, E>, Arc<T>; $($async)?; |$task| $settle);
-        handles!(@verbs [T] $handle<Option<Arc<T>>, P, F>, [F], Option<Arc<T>>, Arc<T>; $($async)?; |$task| $settle);
-        handles!(@verbs [T] $handle<Arc<T>, P, F>, [F], Arc<T>, Arc<T>; $($async)?; |$task| $settle);
-        handles!(@verbs [T, E] $second<Result<Option<T>, E>, P>, [], Result<Option<T>, E>, T; $($async)?; |$task| $settle);
-        handles!(@verbs [T, E] $third<Result<T, E>, P>, [], Result<T, E>, T; $($async)?; |$task| $settle);
-        handles!(@verbs [T] $third<Option<T>, P>, [], Option<T>, T; $($async)?; |$task| $settle);
-        handles!(@verbs [T] $last<T, P>, [], T, T; $($async)?; |$task| $settle);
+        handles!(@verbs [T, E] $first<Result<Option<Arc<T>>, E>, P>, Result<Option<Arc<T>>, E>, Arc<T>; $($async)?; |$task| $settle);
+        handles!(@verbs [T, E] $first<Result<Arc<T>, E>, P>, Result<Arc<T>, E>, Arc<T>; $($async)?; |$task| $settle);
+        handles!(@verbs [T] $first<Option<Arc<T>>, P>, Option<Arc<T>>, Arc<T>; $($async)?; |$task| $settle);
+        handles!(@verbs [T] $first<Arc<T>, P>, Arc<T>, Arc<T>; $($async)?; |$task| $settle);
+        handles!(@verbs [T, E] $second<Result<Option<T>, E>, P>, Result<Option<T>, E>, T; $($async)?; |$task| $settle);
+        handles!(@verbs [T, E] $third<Result<T, E>, P>, Result<T, E>, T; $($async)?; |$task| $settle);
+        handles!(@verbs [T] $third<Option<T>, P>, Option<T>, T; $($async)?; |$task| $settle);
+        handles!(@verbs [T] $last<T, P>, T, T; $($async)?; |$task| $settle);
     )*};
-    (@verbs [$($generic:ident),*] $on:ty, [$($f:ident)?], $returns:ty, $value:ty; $($async:ident)?; |$task:ident| $settle:expr) => {
-        impl<$($generic,)* P: Recipe<$returns>, $($f)?> $on
+    (@verbs [$($generic:ident),*] $on:ty, $returns:ty, $value:ty; $($async:ident)?; |$task:ident| $settle:expr) => {
+        impl<$($generic,)* P: Recipe<$returns>> $on
         where
             $value: 'static,
         {
@@ -286,13 +299,13 @@ macro_rules! handles {
 
 handles! {
     /// One call of a cached async method, and what can be done with its entry.
-    Handle, HandleSecond, HandleThird, HandleLast;
+    Handle, HandleFirst, HandleSecond, HandleThird, HandleLast;
     async async; call call: Future<Output = R>; settle |task| task.wait().await;
     force |site, mode, call| force(site, mode, call).await;
     fetch |site, call| fetch(site, call).await;
 
     /// One call of a cached method, and what can be done with its entry.
-    BlockingHandle, BlockingSecond, BlockingThird, BlockingLast;
+    BlockingHandle, BlockingFirst, BlockingSecond, BlockingThird, BlockingLast;
     async; call call: FnOnce() -> R; settle |task| task.block();
     force |site, mode, call| force_sync(site, mode, call);
     fetch |site, call| fetch_sync(site, call);

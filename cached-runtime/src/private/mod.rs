@@ -117,6 +117,13 @@ macro_rules! __cached_place {
     }};
 }
 
+/// What `make` makes. An expression with a closure that is called in place keeps the closure, and what
+/// it borrows, until its end: across an await.
+#[inline(always)]
+pub fn made<T>(make: impl FnOnce() -> T) -> T {
+    make()
+}
+
 /// Never called: gives a block the type that its function returns, so that `return`, `?` and
 /// coercions work in it as they did.
 #[must_use]
