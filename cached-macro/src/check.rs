@@ -9,7 +9,7 @@ use crate::model::{Key, Model, Ttl};
 use crate::names;
 use crate::options::Options;
 use crate::parse::Parsed;
-use crate::template::Template;
+use crate::template::{Capture, Template};
 
 /// The model, or `None` where there were mistakes.
 pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Option<Model> {
@@ -18,13 +18,13 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
     check_function(&function, style, &returns, errors);
     let options = Options::sort(parsed, errors);
 
-    let template = options.template(errors);
+    let mut template = options.template(errors);
     let skipped = options.skipped(&function, &params, errors);
-    check_captures(template.as_ref(), &skipped, &function, &params, errors);
+    check_captures(template.as_mut(), &skipped, &function, &params, errors);
     check_receiver(template.as_ref(), &skipped, &function, errors);
-    let tags = options.tags(errors);
-    for capture in tags.iter().flat_map(Template::captures) {
-        check_root(&capture.root, &function, &params, errors);
+    let mut tags = options.tags(errors);
+    for capture in tags.iter_mut().flat_map(Template::captures_mut) {
+        check_root(capture, &function, &params, errors);
     }
     match &template {
         Some(template) => check_names_argument(template, &skipped, &params, &options, errors),
@@ -162,14 +162,14 @@ fn reference_in(ty: &Type) -> Option<&Type> {
 }
 
 fn check_captures(
-    template: Option<&Template>,
+    template: Option<&mut Template>,
     skipped: &[Ident],
     function: &Function,
     params: &[Param],
     errors: &Errors,
 ) {
     let Some(template) = template else { return };
-    for capture in template.captures() {
+    for capture in template.captures_mut() {
         let root = &capture.root;
         if skipped.contains(root) {
             errors.push(syn::Error::new(
@@ -177,20 +177,42 @@ fn check_captures(
                 format!("`{root}` is in `key` and in `skip`: remove it from one of them"),
             ));
         } else {
-            check_root(root, function, params, errors);
+            check_root(capture, function, params, errors);
         }
     }
 }
 
-/// What a template captures must be an argument, or `self`.
-pub(crate) fn check_root(root: &Ident, function: &Function, params: &[Param], errors: &Errors) {
+/// What a template captures must be an argument, or `self`; whoever wrote the template, that is meant.
+pub(crate) fn check_root(
+    capture: &mut Capture,
+    function: &Function,
+    params: &[Param],
+    errors: &Errors,
+) {
+    let names: Vec<&Ident> = params.iter().flat_map(|param| &param.bindings).collect();
+    check_name(capture, function, &names, errors);
+}
+
+/// As [`check_root`], where these names are known. The first of a name is the one.
+pub(crate) fn check_name(
+    capture: &mut Capture,
+    function: &Function,
+    names: &[&Ident],
+    errors: &Errors,
+) {
+    let root = &capture.root;
     if *root == self_ident() {
-        if function.receiver().is_none() {
-            let message = "this function has no `self`; name one of its arguments";
-            errors.push(syn::Error::new(root.span(), message));
+        match function.own_self() {
+            Some(declared) => capture.means(&declared),
+            None => {
+                let message = "this function has no `self`; name one of its arguments";
+                errors.push(syn::Error::new(root.span(), message));
+            }
         }
-    } else if !params.iter().any(|param| param.bindings.contains(root)) {
-        errors.push(syn::Error::new(root.span(), no_argument(root, function, params)));
+    } else if let Some(declared) = names.iter().find(|name| **name == root) {
+        capture.means(declared);
+    } else {
+        errors.push(syn::Error::new(root.span(), no_name(root, function, names)));
     }
 }
 

@@ -9,6 +9,8 @@ use syn::{
     ReturnType, Signature, Token, Type, TypeParamBound, Visibility, token,
 };
 
+use crate::groups;
+
 /// A function item whose body is not parsed: a mistake in it is the compiler's to report.
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
@@ -28,7 +30,7 @@ impl Parse for Function {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         let visibility = input.parse()?;
-        let signature = input.parse()?;
+        let signature = groups::without_in_signature(input.parse()?);
         let body = if input.peek(Token![;]) {
             Body::Missing(input.parse()?)
         } else if input.peek(token::Brace) {
@@ -93,6 +95,11 @@ impl Param {
 impl Function {
     pub(crate) fn receiver(&self) -> Option<&Receiver> {
         self.signature.receiver()
+    }
+
+    /// The `self` of its body.
+    pub(crate) fn own_self(&self) -> Option<Ident> {
+        self.receiver().map(|receiver| Ident::new("self", receiver.self_token.span))
     }
 
     pub(crate) fn params(&self) -> Vec<Param> {

@@ -29,8 +29,8 @@ pub(crate) fn handle(model: &Model) -> TokenStream {
     let planned = Ident::new("plan", Span::mixed_site());
     let ident = &signature.ident;
     let mut arguments = forwarded;
-    if signature.receiver().is_some() {
-        arguments.insert(0, (crate::function::self_ident(), Vec::new()));
+    if let Some(own) = function.own_self() {
+        arguments.insert(0, (own, Vec::new()));
     }
     let turbofish = generic_names(model);
     let turbofish = (!turbofish.is_empty()).then(|| quote!(::<#(#turbofish),*>));
@@ -60,7 +60,7 @@ pub(crate) fn handle(model: &Model) -> TokenStream {
         }
 
         #[doc = #docs]
-        #[allow(unused, nonstandard_style, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+        #[allow(unused, deprecated, nonstandard_style, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
         #visibility fn #name<#parameters>(#inputs) -> #returned #clause {
             #rebound
             let #planned = #plan;

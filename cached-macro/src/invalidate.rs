@@ -10,6 +10,7 @@ use crate::check::check_root;
 use crate::errors::Errors;
 use crate::expand;
 use crate::function::{Body, Function, Style};
+use crate::groups;
 use crate::learned::Learned;
 use crate::names;
 use crate::spans::shown_at;
@@ -59,11 +60,18 @@ impl Target {
             Self::Key(template) | Self::Tag(template) | Self::Pattern(template) => Some(template),
         }
     }
+
+    pub(crate) fn template_mut(&mut self) -> Option<&mut Template> {
+        match self {
+            Self::Entry(_) => None,
+            Self::Key(template) | Self::Tag(template) | Self::Pattern(template) => Some(template),
+        }
+    }
 }
 
 pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Errors) -> TokenStream {
-    let plan = parse(attribute, errors);
-    check(&plan, function, errors);
+    let mut plan = parse(attribute, errors);
+    check(&mut plan, function, errors);
     let Body::Block(body) = &function.body else { return function.to_token_stream() };
     let (style, returns) = function.style();
     let Plan { targets, learned, cache, returned, krate } = &plan;
@@ -137,7 +145,7 @@ fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
 fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result<()> {
     let named = input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]);
     if !named {
-        let expr: Expr = input.parse()?;
+        let expr = groups::without(input.parse()?);
         if let Expr::Closure(closure) = &expr {
             plan.learned.extend(Learned::entries(closure, errors));
             return Ok(());
@@ -150,7 +158,7 @@ fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result
     }
     let name = Ident::parse_any(input)?;
     input.parse::<Token![=]>()?;
-    let value: Expr = input.parse()?;
+    let value = groups::without(input.parse()?);
     match name.to_string().as_str() {
         "key" => {
             let key = template(&name, &value, Kind::StoredKey, errors);
@@ -206,12 +214,14 @@ fn on_error(value: &Expr, errors: &Errors) -> Option<Lit> {
     None
 }
 
-fn check(plan: &Plan, function: &Function, errors: &Errors) {
+fn check(plan: &mut Plan, function: &Function, errors: &Errors) {
     let params = function.params();
-    for capture in plan.targets.iter().filter_map(Target::template).flat_map(Template::captures) {
-        check_root(&capture.root, function, &params, errors);
+    for template in plan.targets.iter_mut().filter_map(Target::template_mut) {
+        for capture in template.captures_mut() {
+            check_root(capture, function, &params, errors);
+        }
     }
-    for learned in &plan.learned {
+    for learned in &mut plan.learned {
         learned.check(function, &params, errors);
     }
     if let (Some(fail), ReturnType::Default) = (&plan.returned, &function.signature.output) {

@@ -8,7 +8,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprClosure, ExprPath, Macro, Pat, ReceiverKind, Type};
 
-use crate::check::no_name;
+use crate::check::check_name;
 use crate::errors::Errors;
 use crate::function::{Function, Param, bindings, mentions, self_ident};
 use crate::invalidate::Target;
@@ -67,17 +67,12 @@ impl Learned {
     }
 
     /// What is mentioned must be an argument or bound here, and be there after the body.
-    pub(crate) fn check(&self, function: &Function, params: &[Param], errors: &Errors) {
-        let captures = self.targets.iter().filter_map(Target::template);
-        for capture in captures.flat_map(Template::captures) {
-            let root = &capture.root;
-            let own = self.bindings.iter();
-            let names: Vec<&Ident> = own.chain(params.iter().flat_map(|p| &p.bindings)).collect();
-            if *root == self_ident() && function.receiver().is_none() {
-                let message = "this function has no `self`; name one of its arguments";
-                errors.push(syn::Error::new(root.span(), message));
-            } else if *root != self_ident() && !names.contains(&root) {
-                errors.push(syn::Error::new(root.span(), no_name(root, function, &names)));
+    pub(crate) fn check(&mut self, function: &Function, params: &[Param], errors: &Errors) {
+        let own = self.bindings.iter();
+        let names: Vec<&Ident> = own.chain(params.iter().flat_map(|p| &p.bindings)).collect();
+        for template in self.targets.iter_mut().filter_map(Target::template_mut) {
+            for capture in template.captures_mut() {
+                check_name(capture, function, &names, errors);
             }
         }
         let by_reference = function.receiver().is_some_and(|receiver| match &receiver.kind {

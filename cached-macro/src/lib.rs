@@ -15,6 +15,7 @@ mod duration;
 mod errors;
 mod expand;
 mod function;
+mod groups;
 mod handle;
 mod identity;
 mod invalidate;

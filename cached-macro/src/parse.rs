@@ -7,6 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Token, Type, token};
 
 use crate::errors::Errors;
+use crate::groups;
 
 /// One option: `name`, `name = value` or `name(…)`.
 pub(crate) struct Opt {
@@ -77,9 +78,11 @@ fn option(input: ParseStream<'_>) -> syn::Result<Opt> {
         if input.is_empty() || input.peek(Token![,]) {
             Value::Nothing
         } else if name == "codec" {
-            Value::Type(Box::new(input.parse().map_err(|error| no_value(&name, &error))?))
+            let ty = input.parse().map_err(|error| no_value(&name, &error))?;
+            Value::Type(Box::new(groups::without_in_type(ty)))
         } else {
-            Value::Expr(Box::new(input.parse().map_err(|error| no_value(&name, &error))?))
+            let expr = input.parse().map_err(|error| no_value(&name, &error))?;
+            Value::Expr(Box::new(groups::without(expr)))
         }
     } else if input.peek(token::Paren) {
         Value::List(input.parse::<Group>()?.stream())

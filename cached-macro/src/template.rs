@@ -7,6 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::{Expr, LitStr, Member};
 
 use crate::errors::Errors;
+use crate::groups;
 use crate::spans::shown_at;
 
 /// A parsed template: text and captures in turn.
@@ -143,6 +144,13 @@ impl Template {
         })
     }
 
+    pub(crate) fn captures_mut(&mut self) -> impl Iterator<Item = &mut Capture> {
+        self.parts.iter_mut().filter_map(|part| match part {
+            Part::Capture(capture) => Some(capture),
+            Part::Text(_) => None,
+        })
+    }
+
     /// The calls that render it into `target`, as a key or a pattern.
     pub(crate) fn render(&self, target: &Ident) -> TokenStream {
         self.rendered(
@@ -188,6 +196,13 @@ impl Capture {
         Ok(Self { root, expr })
     }
 
+    /// What it names is this.
+    pub(crate) fn means(&mut self, declared: &Ident) {
+        let meaning = groups::meaning(&self.root, declared);
+        self.root.set_span(meaning);
+        root_mut(&mut self.expr, |root| root.set_span(meaning));
+    }
+
     /// The call that adds it to a tag: its type decides how it is shown. What does not compile is
     /// reported at `place`.
     pub(crate) fn in_tag(
@@ -208,6 +223,19 @@ fn root_of(expr: &Expr) -> Option<Ident> {
         Expr::Path(path) => path.path.get_ident().cloned(),
         Expr::Field(field) => root_of(&field.base),
         _ => None,
+    }
+}
+
+/// The same, to be changed.
+fn root_mut(expr: &mut Expr, change: impl FnOnce(&mut Ident)) {
+    match expr {
+        Expr::Path(path) => {
+            if let Some(segment) = path.path.segments.first_mut() {
+                change(&mut segment.ident);
+            }
+        }
+        Expr::Field(field) => root_mut(&mut field.base, change),
+        _ => {}
     }
 }
 

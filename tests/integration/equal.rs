@@ -266,7 +266,7 @@ mod good {
         json: serde_json::Value = serde_json::json!({"a": [null, 1.0, {}], "b": "c"});
         tuple: (u8, String, Option<()>) = (1, String::new(), None);
         duration: Duration = Duration::from_millis(1_500);
-        unit: () = ();
+        done: Result<(), String> = Ok(());
         text: Arc<String> = Arc::new("abc".into());
     }
 
@@ -299,7 +299,7 @@ async fn what_comes_back_as_it_was_is_stored() {
             )*};
         }
         each! {
-            fine fine_found plain kind sized set ordered map json tuple duration unit text opaque measured
+            fine fine_found plain kind sized set ordered map json tuple duration done text opaque measured
         }
     })
     .await;

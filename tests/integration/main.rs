@@ -34,4 +34,5 @@ mod shapes;
 mod stats;
 mod tags;
 mod untyped;
+mod written;
 mod zombies;
