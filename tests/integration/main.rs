@@ -32,6 +32,7 @@ mod send;
 mod sentinel;
 mod shapes;
 mod stats;
+mod surroundings;
 mod tags;
 mod untyped;
 mod written;

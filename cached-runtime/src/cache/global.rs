@@ -110,7 +110,13 @@ impl Deref for Current {
 /// The cache of the scope that this runs in, if it is one.
 #[inline]
 pub(super) fn scoped() -> Option<Cache> {
-    if SCOPED.get() { SCOPE.with_borrow(Option::clone) } else { None }
+    if !SCOPED.get() {
+        return None;
+    }
+    // A thread that ends has no scope any more, and none in its place is right.
+    SCOPE
+        .try_with(|scope| scope.borrow().clone())
+        .unwrap_or_else(|_| Some(Current::nowhere().clone()))
 }
 
 #[inline]
@@ -179,13 +185,13 @@ struct Entered {
 impl Entered {
     fn new(cache: Cache) -> Self {
         SCOPED.set(true);
-        Self { outer: SCOPE.replace(Some(cache)) }
+        Self { outer: SCOPE.try_with(|scope| scope.replace(Some(cache))).ok().flatten() }
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
         SCOPED.set(self.outer.is_some());
-        SCOPE.set(self.outer.take());
+        let _ = SCOPE.try_with(|scope| scope.replace(self.outer.take()));
     }
 }

@@ -113,11 +113,12 @@ thread_local! {
 /// That of the call which is being polled on this thread; `None` outside of any, and in a blocking
 /// call, whose thread polls it whenever it is woken.
 pub(crate) fn current() -> Option<Arc<Liveness>> {
-    CURRENT.with(|current| {
+    let current = CURRENT.try_with(|current| {
         let liveness = current.take();
         current.set(liveness.clone());
         liveness
-    })
+    });
+    current.ok().flatten()
 }
 
 pin_project! {
@@ -157,14 +158,17 @@ impl<'a> Polled<'a> {
         if let Some(liveness) = place {
             liveness.begin_poll(task);
         }
-        let outer = CURRENT.replace(place.take());
-        Self { place, outer }
+        // A thread that ends keeps none any more.
+        let outer = CURRENT.try_with(|current| current.replace(place.take()));
+        Self { place, outer: outer.ok().flatten() }
     }
 }
 
 impl Drop for Polled<'_> {
     fn drop(&mut self) {
-        *self.place = CURRENT.replace(self.outer.take());
+        if let Ok(own) = CURRENT.try_with(|current| current.replace(self.outer.take())) {
+            *self.place = own;
+        }
         if let Some(liveness) = self.place {
             liveness.end_poll();
         }

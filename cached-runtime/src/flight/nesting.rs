@@ -75,12 +75,13 @@ pub(crate) fn enter(key: u128) -> Inside {
 }
 
 fn enter_all(keys: &[u128]) -> Inside {
-    let depth = LEADING.with(|leading| {
+    let depth = LEADING.try_with(|leading| {
         let mut leading = leading.borrow_mut();
         leading.extend_from_slice(keys);
         leading.len() - keys.len()
     });
-    Inside { depth, thread: PhantomData }
+    // A thread that ends keeps nothing any more.
+    Inside { depth: depth.unwrap_or_default(), thread: PhantomData }
 }
 
 /// See [`enter`].
@@ -92,18 +93,18 @@ pub(crate) struct Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        LEADING.with(|leading| leading.borrow_mut().truncate(self.depth));
+        let _ = LEADING.try_with(|leading| leading.borrow_mut().truncate(self.depth));
     }
 }
 
-/// Whether this is run inside of a leader's body.
+/// Whether this is run inside of a leader's body, or may be.
 pub(crate) fn inside() -> bool {
-    LEADING.with(|leading| !leading.borrow().is_empty())
+    LEADING.try_with(|leading| !leading.borrow().is_empty()).unwrap_or(true)
 }
 
 /// Whether this is run inside of a body of the flight of `key`.
 pub(super) fn leads(key: u128) -> bool {
-    LEADING.with(|leading| leading.borrow().contains(&key))
+    LEADING.try_with(|leading| leading.borrow().contains(&key)).unwrap_or_default()
 }
 
 /// All flights that this task leads wait for another flight, until this is dropped.
@@ -115,7 +116,7 @@ pub(super) struct Wait {
 impl Wait {
     /// `None` where that would close a cycle.
     pub(super) fn register(awaited: u128) -> Option<Self> {
-        let held = LEADING.with(|leading| leading.borrow().clone());
+        let held = LEADING.try_with(|leading| leading.borrow().clone()).unwrap_or_default();
         // Looked at and added under one lock: of two that would close a cycle together, the
         // second sees the first.
         let added = waits().add(&held, awaited);

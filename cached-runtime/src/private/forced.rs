@@ -87,7 +87,7 @@ pub(super) fn take(site: &'static Site) -> Option<Taken> {
     Some(match note.mode {
         Mode::Uncached => Taken::Uncached,
         Mode::Refresh => Taken::Refresh,
-        Mode::Fetch => Taken::Fetch(SLOT.take().unwrap_or_default()),
+        Mode::Fetch => Taken::Fetch(SLOT.try_with(Cell::take).ok().flatten().unwrap_or_default()),
     })
 }
 
@@ -155,7 +155,7 @@ impl Restore {
     /// Writes a note.
     fn of(note: Note, slot: Option<Slot>) -> Self {
         // A note without a slot leaves an outer one's where it is: nobody looks at it meanwhile.
-        let slot = slot.map(|slot| SLOT.replace(Some(slot)));
+        let slot = slot.and_then(|slot| SLOT.try_with(|outer| outer.replace(Some(slot))).ok());
         Self { note: NOTE.replace(Some(note)), slot }
     }
 }
@@ -164,7 +164,7 @@ impl Drop for Restore {
     fn drop(&mut self) {
         NOTE.set(self.note);
         if let Some(slot) = self.slot.take() {
-            SLOT.set(slot);
+            let _ = SLOT.try_with(|outer| outer.set(slot));
         }
     }
 }

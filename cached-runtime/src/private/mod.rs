@@ -50,9 +50,10 @@ pub fn current() -> Current {
     crate::cache::current()
 }
 
-/// The cache that `cache = …` names: a `Cache`, a reference or an `Arc` of one.
-pub fn named<C: AsRef<Cache> + ?Sized>(cache: &C) -> Current {
-    Current::Own(cache.as_ref().clone())
+/// The cache that `cache = …` names: whatever dereferences to a `Cache`, which the compiler sees to.
+#[must_use]
+pub fn named(cache: &Cache) -> Current {
+    Current::Own(cache.clone())
 }
 
 /// No cache at all, for a key that is only to be named.
@@ -82,7 +83,7 @@ macro_rules! __cached_companion {
         }
 
         $(#[$of_impl])*
-        #[allow(unused, nonstandard_style, unused_lifetimes, single_use_lifetimes, unused_qualifications)]
+        #[allow(unused, deprecated, nonstandard_style, unused_lifetimes, single_use_lifetimes, unused_qualifications)]
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         impl<$($declared)*> $name<$($arguments)*> { $($verbs)* }
     };

@@ -88,7 +88,7 @@ impl Endpoint {
         let id = runtime.id();
         // A cluster's endpoints are numbered one after the other.
         let place = usize::try_from(self.id).unwrap_or_default() % PLACES;
-        LAST.with_borrow_mut(|last| match &mut last[place] {
+        let found = LAST.try_with(|last| match &mut last.borrow_mut()[place] {
             Some(last)
                 if last.endpoint == self.id && last.runtime == id && !last.link.is_dead() =>
             {
@@ -98,7 +98,9 @@ impl Endpoint {
                 let (endpoint, link) = (self.id, self.link_of(runtime));
                 other.insert(Last { endpoint, runtime: id, link }).link.live_now()
             }
-        })
+        });
+        // A thread that ends keeps none.
+        found.unwrap_or_else(|_| self.link_of(runtime).live_now())
     }
 
     /// Whether no other primary was found since this one.
