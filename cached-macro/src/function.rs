@@ -149,6 +149,12 @@ impl Function {
             || (named(&body, "Self") && !items.iter().any(|item| named(&body, item)))
     }
 
+    /// Where the body names something inside of what is called like the function: `name::something`.
+    pub(crate) fn own_name_as_path(&self) -> Option<(Ident, Ident)> {
+        let Body::Block(body) = &self.body else { return None };
+        first_path_from(&self.signature.ident, body.stream())
+    }
+
     /// The names of the type and const parameters, in order.
     pub(crate) fn generics(&self) -> impl Iterator<Item = &GenericParam> {
         let all = self.signature.generics.params.iter();
@@ -220,6 +226,28 @@ pub(crate) fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
         TokenTree::Ident(ident) => ident == *name,
         TokenTree::Group(group) => mentions(&group.stream(), name),
         TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+    })
+}
+
+/// The first `name::segment`, where nothing stands in front of the name.
+fn first_path_from(name: &Ident, tokens: TokenStream) -> Option<(Ident, Ident)> {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is = |at: Option<usize>, c| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(p)) if p.as_char() == c);
+    tokens.iter().enumerate().find_map(|(at, token)| match token {
+        TokenTree::Group(group) => first_path_from(name, group.stream()),
+        TokenTree::Ident(first) if first == name => {
+            let before = at.checked_sub(1);
+            let begins = !is(before, ':') && !is(before, '.');
+            match tokens.get(at + 3) {
+                Some(TokenTree::Ident(segment))
+                    if begins && is(Some(at + 1), ':') && is(Some(at + 2), ':') =>
+                {
+                    Some((first.clone(), segment.clone()))
+                }
+                _ => None,
+            }
+        }
+        _ => None,
     })
 }
 

@@ -1,4 +1,4 @@
-//! Option names: those there are, those of other libraries, and the nearest to a slip.
+//! Option names: those there are, those of other libraries, and the nearest to a slip. The verbs' names.
 
 /// The options of `#[cache_result]`, in the order of its documentation.
 pub(crate) const OPTIONS: &[&str] = &[
@@ -26,6 +26,19 @@ pub(crate) const OPTIONS: &[&str] = &[
     "cache",
     "companion",
     "crate",
+];
+
+/// What a companion type carries.
+pub(crate) const VERBS: &[&str] = &[
+    "key",
+    "invalidate",
+    "peek",
+    "put",
+    "refresh",
+    "uncached",
+    "fetch",
+    "invalidate_all",
+    "stats",
 ];
 
 /// What other libraries call the ttl.

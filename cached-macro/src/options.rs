@@ -266,6 +266,15 @@ impl Options {
                      `companion` for a handle `Self::{name}_cache(…)`, or `companion = false`"
                 );
                 errors.at(name, message);
+            } else if let Some((path, segment)) = function.own_name_as_path()
+                && !names::VERBS.contains(&segment.to_string().as_str())
+            {
+                let message = format!(
+                    "`{path}::{segment}` is looked for in the type that carries this function's \
+                     verbs, which hides a crate or module of its name: write `companion = false`, \
+                     or call the function otherwise"
+                );
+                errors.at(path, message);
             }
             return Companion::Type;
         };
