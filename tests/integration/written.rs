@@ -139,17 +139,17 @@ macro_rules! invalidating {
     ($name:ident, $f:path, $call:expr, $tags:expr, $learned:expr, $closure:expr, $key:literal,
         $pattern:literal, $how:literal, $cache:expr, $krate:path) => {
         #[cache_invalidate(
-                                            $f(id),
-                                            $call,
-                                            tags = $tags,
-                                            tags = $learned,
-                                            $closure,
-                                            key = $key,
-                                            pattern = $pattern,
-                                            on_error = $how,
-                                            cache = $cache,
-                                            crate = $krate
-                                        )]
+                                                    $f(id),
+                                                    $call,
+                                                    tags = $tags,
+                                                    tags = $learned,
+                                                    $closure,
+                                                    key = $key,
+                                                    pattern = $pattern,
+                                                    on_error = $how,
+                                                    cache = $cache,
+                                                    crate = $krate
+                                                )]
         async fn $name(id: u32) -> Result<u32, cached_runtime::Error> {
             Ok(run(id))
         }

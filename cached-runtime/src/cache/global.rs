@@ -110,13 +110,15 @@ impl Deref for Current {
 /// The cache of the scope that this runs in, if it is one.
 #[inline]
 pub(super) fn scoped() -> Option<Cache> {
-    if !SCOPED.get() {
-        return None;
+    if SCOPED.get() { of_scope() } else { None }
+}
+
+fn of_scope() -> Option<Cache> {
+    match SCOPE.try_with(|scope| scope.borrow().clone()) {
+        Ok(cache) => cache,
+        // A thread that ends has no scope any more, and none in its place is right.
+        Err(_) => Some(Current::nowhere().clone()),
     }
-    // A thread that ends has no scope any more, and none in its place is right.
-    SCOPE
-        .try_with(|scope| scope.borrow().clone())
-        .unwrap_or_else(|_| Some(Current::nowhere().clone()))
 }
 
 #[inline]
