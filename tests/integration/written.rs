@@ -136,22 +136,10 @@ macro_rules! method {
 method!(of_tenant, self, "{self.tenant}:{id}", true);
 
 macro_rules! invalidating {
-    ($name:ident, $f:path, $call:expr, $tags:expr, $learned:expr, $closure:expr, $key:literal,
-        $pattern:literal, $how:literal, $cache:expr, $krate:path) => {
-        #[cache_invalidate(
-                                                    $f(id),
-                                                    $call,
-                                                    tags = $tags,
-                                                    tags = $learned,
-                                                    $closure,
-                                                    key = $key,
-                                                    pattern = $pattern,
-                                                    on_error = $how,
-                                                    cache = $cache,
-                                                    crate = $krate
-                                                )]
-        async fn $name(id: u32) -> Result<u32, cached_runtime::Error> {
-            Ok(run(id))
+    ($name:ident, $f:path, $call:expr, $tags:expr, $learned:expr, $closure:expr) => {
+        #[cache_invalidate($f(id), $call, tags = $tags, tags = $learned, $closure)]
+        async fn $name(id: u32) -> u32 {
+            run(id)
         }
     };
 }
@@ -162,13 +150,19 @@ invalidating!(
     by_argument(7),
     ["tenant:a", "tenant:b"],
     |out| ["tenant:c{out}"],
-    |out| by_argument(out + 1),
-    "written:{id}",
-    "*near_too*",
-    "fail",
-    Cache::memory(),
-    cached_runtime
+    |out| by_argument(out + 1)
 );
+
+macro_rules! invalidating_by {
+    ($name:ident, $key:literal, $pattern:literal, $how:literal, $cache:expr, $krate:path) => {
+        #[cache_invalidate(key = $key, pattern = $pattern, on_error = $how, cache = $cache, crate = $krate)]
+        async fn $name(id: u32) -> Result<u32, cached_runtime::Error> {
+            Ok(run(id))
+        }
+    };
+}
+
+invalidating_by!(change_by, "written:{id}", "*nothing*", "fail", own(), cached_runtime);
 
 /// How often a body ran meanwhile.
 async fn runs<T>(calls: impl Future<Output = T>) -> (T, u32) {
@@ -190,7 +184,7 @@ async fn what_a_macro_writes_is_what_its_user_would_have_written() {
         let twice = async { (batch(&[1, 2], 5).await, batch(&[2, 1], 6).await) };
         let both = HashMap::from([(1, 6), (2, 7)]);
         assert_eq!(runs(twice).await, ((both.clone(), both), 1));
-        for tenant in ["a", "b", "c7"] {
+        for tenant in ["a", "b", "c7", "d"] {
             let twice = async { (by_template(tenant, 1).await, by_template(tenant, 1).await) };
             assert_eq!(runs(twice).await.1, 1);
         }
@@ -204,10 +198,17 @@ async fn what_a_macro_writes_is_what_its_user_would_have_written() {
         assert!(it.of_tenant_cache(1).key().as_str().ends_with(":abc:1"));
 
         near(7).await;
-        assert_eq!(change(7).await.unwrap(), 7);
+        assert_eq!(change(7).await, 7);
         assert_eq!(near::fetch(7).await.source, Source::Loaded, "$f:path");
         assert_eq!(by_argument::fetch(7).source, Source::Loaded, "$call:expr");
         assert_eq!(by_argument::fetch(8).source, Source::Loaded, "$closure:expr");
+        for (tenant, source) in
+            [("a", Source::Loaded), ("c7", Source::Loaded), ("d", Source::Store)]
+        {
+            assert_eq!(by_template::fetch(tenant, 1).await.source, source, "$tags:expr");
+        }
+        assert_eq!(change_by(1).await.unwrap(), 1);
+        assert_eq!(all_options::peek(1).await.unwrap(), None, "$key:literal");
     })
     .await;
 }
