@@ -232,15 +232,17 @@ pub(crate) fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
 /// The first `name::segment`, where nothing stands in front of the name.
 fn first_path_from(name: &Ident, tokens: TokenStream) -> Option<(Ident, Ident)> {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let is = |at: Option<usize>, c| matches!(at.and_then(|at| tokens.get(at)), Some(TokenTree::Punct(p)) if p.as_char() == c);
+    let is = |token: Option<&TokenTree>, c: char| {
+        token.is_some_and(|token| matches!(token, TokenTree::Punct(it) if it.as_char() == c))
+    };
     tokens.iter().enumerate().find_map(|(at, token)| match token {
         TokenTree::Group(group) => first_path_from(name, group.stream()),
         TokenTree::Ident(first) if first == name => {
-            let before = at.checked_sub(1);
-            let begins = !is(before, ':') && !is(before, '.');
+            let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+            let is_path = is(tokens.get(at + 1), ':') && is(tokens.get(at + 2), ':');
             match tokens.get(at + 3) {
                 Some(TokenTree::Ident(segment))
-                    if begins && is(Some(at + 1), ':') && is(Some(at + 2), ':') =>
+                    if is_path && !is(before, ':') && !is(before, '.') =>
                 {
                     Some((first.clone(), segment.clone()))
                 }

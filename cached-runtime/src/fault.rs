@@ -39,7 +39,8 @@ faults! {
     /// An invalidation of the entry failed and is queued: until it is carried out, this process
     /// does not use the entry.
     Queued => "queued",
-    /// The server wants a password, or refuses the one it got.
+    /// The server wants a password, or refuses the one it got; or the function that gives
+    /// [credentials](crate::CacheBuilder::credentials) failed.
     Auth => "auth",
     /// The server is out of memory (`OOM`).
     OutOfMemory => "out_of_memory",

@@ -140,6 +140,9 @@ impl ClusterStore {
         // The parent's tasks, which are not here, must not be the ones to hear of what follows.
         self.inner.news.notify_waiters();
         self.inner.surveying.store(Arc::default());
+        if let Some(login) = &self.inner.login {
+            login.in_child();
+        }
         for node in self.inner.map.swap(Arc::default()).nodes() {
             if let Some(member) = node.member.get() {
                 member.leaves();
