@@ -26,6 +26,11 @@ pub(crate) struct Address {
     pub(crate) port: u16,
 }
 
+/// Whether the server's rules do not allow what was sent.
+pub(super) fn is_forbidden(error: &RedisError) -> bool {
+    classify(error) == Fault::Forbidden
+}
+
 pub(super) fn classify(error: &RedisError) -> Fault {
     if let Some(code) = error.code() {
         match code {

@@ -43,6 +43,7 @@ mod health;
 mod idle;
 mod lane;
 mod layout;
+mod leases;
 mod line;
 mod link;
 mod login;

@@ -168,7 +168,7 @@ impl Origin {
             Ok(answer) if is_primary(&answer) => Ok(()),
             Ok(_) => Err(absent("what the sentinels name is no primary", String::new())),
             // Its first write tells as well.
-            Err(error) if fault::classify(&error) == Fault::Forbidden => Ok(()),
+            Err(error) if fault::is_forbidden(&error) => Ok(()),
             Err(error) => Err(error),
         }
     }

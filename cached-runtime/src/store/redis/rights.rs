@@ -144,7 +144,7 @@ async fn until_allowed(endpoint: Weak<Inner>, right: Right) {
 impl RedisStore {
     /// Notes where the rules refuse what a right is needed for.
     pub(super) fn noting(&self, right: Right, error: &RedisError) {
-        if fault::classify(error) != Fault::Forbidden {
+        if !fault::is_forbidden(error) {
             return;
         }
         self.inner.endpoint.health.forbidden(error);
@@ -225,7 +225,7 @@ impl RedisStore {
         pipeline.cmd("PUBLISH").arg(channel).arg("");
         let deleted = line.send_all(&pipeline).await?.into_iter().next().map(Value::extract_error);
         match deleted {
-            Some(Err(error)) if fault::classify(&error) == Fault::Forbidden => {
+            Some(Err(error)) if fault::is_forbidden(&error) => {
                 // What it was taken by: an empty string is nobody's.
                 let mut set = Cmd::new();
                 set.arg("SET").arg(spot).arg("").arg("XX").arg("PX").arg(1);

@@ -14,7 +14,6 @@ use tokio::net::UnixStream;
 use tokio::net::{TcpStream, lookup_host};
 
 use super::parser::{Replies, Stop, nonsense};
-use crate::fault::Fault;
 use crate::store::redis::fault;
 use crate::store::redis::login::auth;
 
@@ -90,8 +89,7 @@ impl Socket {
                 Ok(reply) => {
                     match reply.extract_error() {
                         // The database that it is in already.
-                        Err(error)
-                            if redis.db() == 0 && fault::classify(&error) == Fault::Forbidden => {}
+                        Err(error) if redis.db() == 0 && fault::is_forbidden(&error) => {}
                         reply => drop(reply?),
                     }
                     let read = replies.read();
