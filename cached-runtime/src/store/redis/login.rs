@@ -1,6 +1,6 @@
 //! Logging in with credentials that change: whoever gives them is asked before each login, and again
 //! before what it gave ends. Connections that are up log in anew, as Redis allows at any time
-//! (https://redis.io/docs/latest/commands/auth/).
+//! (<https://redis.io/docs/latest/commands/auth/>).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
