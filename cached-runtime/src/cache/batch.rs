@@ -25,8 +25,11 @@ pub(crate) enum Glance {
 impl Cache {
     /// Looks for all calls at once. A lease that was taken is to be seen to before anything else is
     /// awaited.
-    pub(crate) async fn glance_all(&self, calls: &mut [Call<'_>]) -> Vec<Glance> {
-        let function = calls.first().map(Call::function);
+    pub(crate) async fn glance_all(
+        &self,
+        function: &'static Function,
+        calls: &mut [Call<'_>],
+    ) -> Vec<Glance> {
         let mut asked = Vec::with_capacity(calls.len());
         let mut tokens = Vec::with_capacity(calls.len());
         let mut entered = Vec::with_capacity(calls.len());
@@ -53,9 +56,11 @@ impl Cache {
     }
 
     /// Looks, for calls that are to load whatever is there.
-    pub(crate) async fn over_all(&self, calls: Vec<Call<'_>>) -> Vec<Box<Loading>> {
-        let mut calls = calls;
-        let function = calls.first().map(Call::function);
+    pub(crate) async fn over_all(
+        &self,
+        function: &'static Function,
+        mut calls: Vec<Call<'_>>,
+    ) -> Vec<Box<Loading>> {
         let mut asked = Vec::with_capacity(calls.len());
         let mut tokens = Vec::with_capacity(calls.len());
         let mut failed = Vec::with_capacity(calls.len());
@@ -152,11 +157,13 @@ impl Cache {
     /// Looks for all that is asked, by calls of one function.
     async fn look_all(
         &self,
-        function: Option<&'static Function>,
+        function: &'static Function,
         asked: &[Asked<'_>],
         tokens: &[Token],
     ) -> Vec<Result<Sight, Failure>> {
-        let Some(function) = function.filter(|_| !asked.is_empty()) else { return Vec::new() };
+        if asked.is_empty() {
+            return Vec::new();
+        }
         let seen = self.store().lookups(asked, tokens).await;
         if asked.iter().any(|asked| asked.large) {
             self.were_late(function, &seen);

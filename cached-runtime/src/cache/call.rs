@@ -128,10 +128,6 @@ impl<'a> Call<'a> {
         Self { cache, wants, id, leader: None, token, sent, waiting: None, since: None }
     }
 
-    pub(super) fn function(&self) -> &'static Function {
-        self.wants.function
-    }
-
     /// Joins the entry's flight, or begins one.
     pub(crate) async fn enter(&mut self) -> Entered {
         loop {

@@ -21,7 +21,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         serving: &Serving<'_>,
         errors: Errors<'_, R::Error>,
     ) -> Vec<Begun<R>> {
-        let Some(Self { cache, .. }) = loaders.first() else { return Vec::new() };
+        let Some(Self { cache, function, .. }) = loaders.first() else { return Vec::new() };
         let mut begun = Vec::with_capacity(loaders.len());
         let (mut places, mut calls) = (Vec::new(), Vec::with_capacity(loaders.len()));
         for (at, loader) in loaders.iter().enumerate() {
@@ -34,7 +34,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
                 }
             });
         }
-        let glances = cache.glance_all(&mut calls).await;
+        let glances = cache.glance_all(function, &mut calls).await;
         // Up to the next await each lease that was taken is in nobody's hands.
         let (mut unserved, mut unserved_at) = (Vec::new(), Vec::new());
         for (((at, key), mut call), glance) in places.into_iter().zip(calls).zip(glances) {
@@ -69,13 +69,13 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
 
     /// As [`refreshing`](Self::refreshing), for all in one trip.
     pub(crate) async fn refreshing_all(loaders: &[&Self]) -> Vec<Box<Loading>> {
-        let Some(Self { cache, .. }) = loaders.first() else { return Vec::new() };
+        let Some(Self { cache, function, .. }) = loaders.first() else { return Vec::new() };
         let keys: Vec<_> = loaders.iter().map(|loader| loader.usable_key()).collect();
         let usable = loaders.iter().zip(&keys).filter_map(|(loader, key)| {
             let key = (*key)?;
             Some(Call::new(cache, loader.wants(key, &Serving::PLAIN)))
         });
-        let mut loads = cache.over_all(usable.collect()).await.into_iter();
+        let mut loads = cache.over_all(function, usable.collect()).await.into_iter();
         let bypass = || Loading::new(cache, 0, Fill::Bypass, None);
         let load = |key: Option<_>| key.and_then(|_| loads.next()).unwrap_or_else(bypass);
         keys.into_iter().map(load).collect()
