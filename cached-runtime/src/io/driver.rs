@@ -2,7 +2,7 @@
 //!
 //! A runtime may have none (`enable_io` was left out), and tokio tells that in one way only: it panics.
 //! A panic that is caught still reaches the panic hook, and ends a program that is built with
-//! `panic = "abort"`. So no runtime is asked. The I/O thread's driver serves sockets whose tasks
+//! `panic = "abort"`. So none is asked that may lack one. The I/O thread's driver serves sockets whose tasks
 //! run anywhere, at the price of one more thread to be woken for each answer; a runtime's own is used
 //! where the process's open files show that each of its runtimes has one.
 
@@ -123,9 +123,6 @@ fn answers(runtime: &Handle) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
-    use std::time::Duration;
-
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -150,12 +147,5 @@ mod tests {
         let before = judge.runtimes().unwrap();
         let runtime = Builder::new_current_thread().build().unwrap();
         assert!(runtime.block_on(async { judge.runtimes() }).unwrap() > before);
-    }
-
-    fn _both_are_send(connecting: impl Future<Output = ()> + Send) -> impl Send {
-        Driver::Lent.connect(async move {
-            connecting.await;
-            super::super::sleep(Duration::ZERO).await;
-        })
     }
 }

@@ -39,9 +39,18 @@ impl Connected {
     }
 }
 
-/// Which credentials an attempt is about.
-pub(super) fn number_of(given: &Result<Option<Given>, Failure>) -> Option<u64> {
-    given.as_ref().ok()?.as_ref().map(Given::number)
+/// Connects with the login that holds now. Which credentials that was about, and what came of it.
+pub(super) async fn attempt<T, F>(
+    origin: &Origin,
+    connecting: impl FnOnce(Option<Given>) -> F,
+) -> (Option<u64>, Result<T, Failure>)
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    match origin.given().await {
+        Ok(given) => (given.as_ref().map(Given::number), connecting(given).await),
+        Err(failure) => (None, Err(failure)),
+    }
 }
 
 /// The redis crate's connection, and beside it a lane's, to the same server, where one can be had.
@@ -54,16 +63,12 @@ pub(super) async fn both(
         let client = origin.client(given.as_ref()).await?;
         let info = client.get_connection_info();
         let Some((mut socket, address)) = wire::connect(info).await? else {
-            let connection = plain(&client, pushes).await?;
-            origin.check(&connection).await?;
-            return Ok((Connected { connection, found: origin.found(&client), given }, None));
+            return Ok((checked(origin, &client, &client, given, pushes).await?, None));
         };
         // First, so that a refused login costs the server one connection.
         socket.log_in(info).await?;
         let there = Client::open(info.clone().set_addr(address))?;
-        let connection = plain(&there, pushes).await?;
-        origin.check(&connection).await?;
-        Ok((Connected { connection, found: origin.found(&client), given }, Some(socket)))
+        Ok((checked(origin, &client, &there, given, pushes).await?, Some(socket)))
     })
     .await
 }
@@ -81,12 +86,13 @@ pub(super) async fn connect(
     if let (None, Some(why)) = (entered, why) {
         return Err(why);
     }
-    let given = origin.given().await;
-    let number = number_of(&given);
-    let connected = match given {
-        Ok(given) => connect_one(origin, given, pushes).await,
-        Err(failure) => Err(failure),
+    let one = |given: Option<Given>| {
+        within_deadline(async move {
+            let client = origin.client(given.as_ref()).await?;
+            checked(origin, &client, &client, given, pushes).await
+        })
     };
+    let (number, connected) = attempt(origin, one).await;
     match &connected {
         Ok(_) => gate.open(),
         Err(failure) => gate.close(failure, number),
@@ -94,30 +100,22 @@ pub(super) async fn connect(
     connected
 }
 
-async fn connect_one(
+/// The redis crate's connection to `there`, which is where `client` was found to lead.
+async fn checked(
     origin: &Origin,
+    client: &Client,
+    there: &Client,
     given: Option<Given>,
     pushes: impl AsyncPushSender,
-) -> Result<Connected, Failure> {
-    within_deadline(async {
-        let client = origin.client(given.as_ref()).await?;
-        let connection = plain(&client, pushes).await?;
-        origin.check(&connection).await?;
-        Ok(Connected { connection, found: origin.found(&client), given })
-    })
-    .await
-}
-
-async fn plain(
-    client: &Client,
-    pushes: impl AsyncPushSender,
-) -> Result<MultiplexedConnection, RedisError> {
+) -> Result<Connected, RedisError> {
     // Deadlines are ours: one around everything, and none per command inside.
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         .set_response_timeout(None)
         .set_push_sender(pushes);
-    client.get_multiplexed_async_connection_with_config(&config).await
+    let connection = there.get_multiplexed_async_connection_with_config(&config).await?;
+    origin.check(&connection).await?;
+    Ok(Connected { connection, found: origin.found(client), given })
 }
 
 async fn within_deadline<T>(

@@ -38,21 +38,11 @@ pub(super) async fn until_silent(live: &Live, check: &Check) {
     if check.every.is_zero() {
         return std::future::pending().await;
     }
-    let packed = check.command.get_packed_command();
     loop {
         io::sleep(check.every).await;
-        let mut connection = live.connection();
-        let both = async {
-            let lane = async {
-                if let Some(wire) = live.wire() {
-                    // Whatever is answered, an error too, is a sign of life; a connection that breaks
-                    // is told of otherwise.
-                    let _ = wire.behind(&packed).await;
-                }
-            };
-            let _ = tokio::join!(connection.send_packed_command(&check.command), lane);
-        };
-        if io::timeout(ANSWER_DEADLINE, both).await.is_none() {
+        // Whatever is answered, an error too, is a sign of life; a connection that breaks is told of
+        // otherwise.
+        if io::timeout(ANSWER_DEADLINE, live.send_on_both(&check.command)).await.is_none() {
             let silent = "the connection was idle, and is not answered any more";
             return live.give_up(Failure::new(Fault::Timeout, silent));
         }

@@ -92,18 +92,18 @@ impl Live {
         self.found
     }
 
-    /// Both connections.
-    async fn log_in(&self, auth: Cmd) -> Result<(), RedisError> {
+    /// Sends a command on both connections; until both have answered. An error of one is one.
+    pub(super) async fn send_on_both(&self, cmd: &Cmd) -> Result<(), RedisError> {
         let lane = async {
             match self.wire() {
                 Some(wire) => {
-                    wire.behind(&auth.get_packed_command()).await.map_err(Lost::into_error)
+                    wire.behind(&cmd.get_packed_command()).await.map_err(Lost::into_error)
                 }
                 None => Ok(()),
             }
         };
         let mut line = Line::new(self.connection(), false);
-        let (one, other) = tokio::join!(line.send(&auth), lane);
+        let (one, other) = tokio::join!(line.send(cmd), lane);
         one.and(other)
     }
 
@@ -276,12 +276,8 @@ async fn supervise(
         // Whoever waits for the very first attempt need not wait for one that is not made.
         gate.enter(origin.login(), |cause| link.down(cause)).await;
         let (pushes, mut pushed) = mpsc::unbounded_channel();
-        let given = origin.given().await;
-        let number = connect::number_of(&given);
-        let connected = match given {
-            Ok(given) => driver.connect(connect::both(&origin, given, pushes)).await,
-            Err(failure) => Err(failure),
-        };
+        let both = |given| driver.connect(connect::both(&origin, given, pushes));
+        let (number, connected) = connect::attempt(&origin, both).await;
         match connected {
             Ok((Connected { connection, found, given }, socket)) => {
                 gate.open();
@@ -299,6 +295,10 @@ async fn supervise(
                     wire: wire.clone(),
                 });
                 let _together = Together(Arc::clone(&live));
+                let log_in = |auth: Cmd| {
+                    let live = &live;
+                    async move { live.send_on_both(&auth).await }
+                };
                 if let (Some(wire), Some(socket)) = (wire, socket) {
                     tokio::spawn(Actor::new(wire, Arc::clone(&live), socket, bulk).run());
                 }
@@ -309,7 +309,7 @@ async fn supervise(
                     () = live.gone.notified() => {}
                     () = idle::until_silent(&live, &check) => {}
                     () = origin.replaced(found) => live.give_up(replaced()),
-                    () = origin.keep_logged_in(given, |auth| live.log_in(auth)) => {}
+                    () = origin.keep_logged_in(given, log_in) => {}
                 }
                 let broke = || Failure::new(Fault::Unavailable, "the connection broke");
                 let failure = live.cause.get().cloned().unwrap_or_else(broke);

@@ -92,17 +92,17 @@ impl Origin {
 
     /// To connect by, now, and to log in with what was given.
     pub(super) async fn client(&self, given: Option<&Given>) -> Result<Client, RedisError> {
-        let info = match &self.at {
-            At::Fixed(client) => match given {
-                None => return Ok(Client::clone(client)),
-                Some(_) => client.get_connection_info().clone(),
-            },
+        let client = match &self.at {
+            At::Fixed(client) => Client::clone(client),
             At::Watched(watched) => {
                 let (host, port) = watched.address().await?;
-                moved(&watched.watch.server, &host, port)
+                Client::open(moved(&watched.watch.server, &host, port))?
             }
         };
-        Client::open(given.map_or_else(|| info.clone(), |given| given.over(&info)))
+        match given {
+            Some(given) => Client::open(given.over(client.get_connection_info())),
+            None => Ok(client),
+        }
     }
 
     /// Logs a connection in anew before what it logged in with ends. Never ends.
