@@ -10,10 +10,11 @@ use crate::check::no_argument;
 use crate::companion::{Wanted, declared, forced, forwarded, generics_of_verbs};
 use crate::docs::Docs;
 use crate::errors::Errors;
-use crate::expand::{Use, entry, filling, plan, private, rewritten, typed};
+use crate::expand::{Use, entry, filling, private, rewritten, typed};
 use crate::function::{Body, Function, Param, Style};
 use crate::model::{Batch, Model};
 use crate::options::Options;
+use crate::plan::plan;
 use crate::spans::shown_at;
 use crate::template::Template;
 
@@ -231,10 +232,15 @@ fn binding_patterns(pat: &Pat) -> Vec<&PatIdent> {
 pub(crate) fn common(
     model: &Model,
     batch: &Batch,
+    place: &Use,
     (codec, cache, at, generics): (TokenStream, TokenStream, TokenStream, &[TokenStream]),
 ) -> TokenStream {
     let (private, returns, element) = (private(model), &model.returns, &batch.element);
-    let begin = shown_at(returns, quote!(#private::batch));
+    let begin = match place {
+        Use::Call => quote!(batch),
+        _ => quote!(presumed_batch!),
+    };
+    let begin = shown_at(returns, quote!(#private::#begin));
     let phantom = shown_at(element, quote!(::core::marker::PhantomData::<));
     let close = shown_at(element, quote!(>));
     let probe = shown_at(returns, quote!(#private::Probe));

@@ -1,7 +1,7 @@
 //! From options as written and a function to a model; everything that is wrong is reported.
 
 use proc_macro2::Ident;
-use syn::{ReturnType, Safety, Type};
+use syn::{Attribute, ReturnType, Safety, Type};
 
 use crate::errors::Errors;
 use crate::function::{Body, Function, Param, Style, contains_impl_trait, self_ident};
@@ -21,14 +21,19 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
     let mut template = options.template(errors);
     let skipped = options.skipped(&function, &params, errors);
     check_captures(template.as_mut(), &skipped, &function, &params, errors);
-    check_receiver(template.as_ref(), &skipped, &function, errors);
+    // What a key that cannot be read would have named is not known.
+    let keyed = template.is_some() || options.given("key").is_none();
+    if keyed {
+        check_receiver(template.as_ref(), &skipped, &function, errors);
+    }
     let mut tags = options.tags(errors);
     for capture in tags.iter_mut().flat_map(Template::captures_mut) {
         check_root(capture, &function, &params, errors);
     }
     match &template {
         Some(template) => check_names_argument(template, &skipped, &params, &options, errors),
-        None => check_mutable_arguments(&skipped, &params, errors),
+        None if keyed => check_mutable_arguments(&skipped, &params, errors),
+        None => {}
     }
 
     let key = match template {
@@ -38,7 +43,7 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
             Key::Arguments(all.filter(|name| !skipped.contains(name)).cloned().collect())
         }
     };
-    let ttl = options.ttl(errors);
+    let ttl = options.ttl(&returns, errors);
     let named = match &key {
         Key::Template(template) => Some(template),
         Key::Arguments(_) => None,
@@ -55,7 +60,7 @@ pub(crate) fn model(function: Function, parsed: Parsed, errors: &Errors) -> Opti
         ageing: options.ageing(style, errors),
         single_flight: options.single_flight(errors),
         jitter: options.jitter(errors),
-        cache_if: options.cache_if(errors),
+        cache_if: options.cache_if(&returns, errors),
         none_ttl: options.length("none_ttl", errors),
         err_ttl: options.length("err_ttl", errors),
         codec: options.codec(errors),
@@ -75,6 +80,14 @@ fn check_function(function: &Function, style: Style, returns: &Type, errors: &Er
     let signature = &function.signature;
     if let Body::Missing(semicolon) = &function.body {
         errors.at(semicolon, "there is no body to cache: put the attribute on the implementations");
+    }
+    let is_second = |attribute: &&Attribute| {
+        attribute.path().segments.last().is_some_and(|last| last.ident == "cache_result")
+    };
+    if let Some(second) = function.attributes.iter().find(is_second) {
+        let name = &signature.ident;
+        let message = format!("`{name}` is cached once already: keep one `#[cache_result(…)]`");
+        errors.at(second, message);
     }
     if let Some(constness) = &signature.constness {
         errors.at(

@@ -7,12 +7,13 @@ use syn::{Attribute, GenericParam, TypeParamBound};
 
 use crate::batch;
 use crate::docs::Docs;
-use crate::expand::{Use, entry, plan, private};
+use crate::expand::{Use, entry, private};
 use crate::function::{Param, mentions};
 use crate::handle::handle;
 use crate::identity::site;
 use crate::model::{Companion, Model};
 use crate::neutral::neutral;
+use crate::plan::plan;
 use crate::spans::shown_at;
 
 pub(crate) fn expand(model: &Model) -> TokenStream {

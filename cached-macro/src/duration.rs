@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use syn::{Expr, ExprLit, ExprUnary, Lit, UnOp};
+use syn::{BinOp, Expr, ExprLit, ExprUnary, Lit, UnOp};
 
 const TEN_YEARS: f64 = 10.0 * 365.0 * 24.0 * 60.0 * 60.0;
 const HOW: &str = "write seconds (`60`, `0.25`) or text with units ms, s, m, h, d (`\"250ms\"`, \
@@ -31,9 +31,39 @@ pub(crate) fn literal(expr: &Expr) -> Option<Result<Duration, String>> {
         Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) if matches!(**expr, Expr::Lit(_)) => {
             Err(format!("a duration must not be negative: {HOW}"))
         }
-        _ => return None,
+        _ => return arithmetic(expr).map(Err),
     };
     Some(seconds.and_then(checked))
+}
+
+/// What to say of `60 * 60`: its type is a number's, and only a literal is read as seconds.
+fn arithmetic(expr: &Expr) -> Option<String> {
+    let Expr::Binary(_) = expr else { return None };
+    let seconds = number(expr)?;
+    let literal = if seconds.is_finite() { format!("`{seconds}`, ") } else { String::new() };
+    Some(format!(
+        "only a literal is a number of seconds here: write {literal}or text with a unit (`\"1h\"`), or an expression of type `Duration`"
+    ))
+}
+
+/// The value of numbers and operators alone.
+fn number(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Lit(ExprLit { lit: Lit::Int(int), .. }) => int.base10_parse().ok(),
+        Expr::Lit(ExprLit { lit: Lit::Float(float), .. }) => float.base10_parse().ok(),
+        Expr::Paren(inside) => number(&inside.expr),
+        Expr::Binary(binary) => {
+            let (left, right) = (number(&binary.left)?, number(&binary.right)?);
+            match binary.op {
+                BinOp::Add(_) => Some(left + right),
+                BinOp::Sub(_) => Some(left - right),
+                BinOp::Mul(_) => Some(left * right),
+                BinOp::Div(_) => Some(left / right),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
 }
 
 fn checked(seconds: f64) -> Result<Duration, String> {

@@ -1,7 +1,5 @@
 //! The function itself: its body, wrapped in one call into the runtime.
 
-use std::time::Duration;
-
 use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Expr, ReturnType, Type};
@@ -11,16 +9,21 @@ use crate::companion;
 use crate::function::{Body, Function, Param, Style};
 use crate::handle;
 use crate::identity::{generics, site};
+use crate::lifetimes;
 use crate::local;
-use crate::model::{Ageing, Companion, Compress, Flight, Key, Length, Model, Ttl};
+use crate::model::{Companion, Key, Model};
 use crate::owned;
+use crate::plan::plan;
 use crate::spans::shown_at;
 use crate::template::{Capture, Template};
 
 /// The annotated function and its companion.
-pub(crate) fn expand(model: &Model) -> TokenStream {
-    let function = function(model);
-    let companion = companion::expand(model);
+pub(crate) fn expand(mut model: Model) -> TokenStream {
+    let function = function(&model);
+    if model.companion == Companion::Type && model.batch.is_none() {
+        lifetimes::bound(&mut model);
+    }
+    let companion = companion::expand(&model);
     quote!(#function #companion)
 }
 
@@ -134,108 +137,6 @@ pub(crate) fn private(model: &Model) -> TokenStream {
     quote!(#krate::__private)
 }
 
-/// An expression for the plan: the entry and the options.
-pub(crate) fn plan(model: &Model, place: &Use) -> TokenStream {
-    let entry = entry(model, place);
-    let Some(batch) = &model.batch else {
-        return planned(model, place, shown_at(&model.returns, entry));
-    };
-    let (common, ways) = (mixed("entry"), mixed("ways"));
-    let plan = planned(model, place, quote!(#common));
-    let each = batch::each(model, batch, place);
-    quote!({ let (#common, #ways) = #entry; #plan.of(#ways, #each) })
-}
-
-/// The options, given to an entry.
-pub(crate) fn planned(model: &Model, place: &Use, entry: TokenStream) -> TokenStream {
-    let (private, codec) = (private(model), codec(model));
-    // What is asked of the return type is reported there, what is asked of a value at the value.
-    let returns = &model.returns;
-    let mut plan = entry;
-    let mut step = |place: &dyn ToTokens, method: TokenStream, arguments: TokenStream| {
-        let (method, arguments) =
-            (shown_at(place, method), shown_at(returns, quote!((#arguments))));
-        plan.extend(quote!(.#method #arguments));
-    };
-    match &model.ttl {
-        Ttl::Literal(duration) => step(returns, quote!(cached), duration_tokens(*duration)),
-        Ttl::Closure(closure) => step(closure, quote!(cached_by), quote!(#closure)),
-        Ttl::Expr(expr) if may_be_function(expr, &model.params) => {
-            step(expr, quote!(cached_for), quote!(#expr));
-        }
-        Ttl::Expr(expr) => step(expr, quote!(cached), quote!(#expr)),
-    }
-    let Ageing { stale_while_revalidate, stale_if_error, .. } = &model.ageing;
-    if let Some(window) = stale_while_revalidate {
-        step(returns, quote!(stale_while_revalidate), length_tokens(window));
-    }
-    if let Some(window) = stale_if_error {
-        step(returns, quote!(stale_if_error), length_tokens(window));
-    }
-    if let Use::Call = place {
-        for (method, argument) in loading(model) {
-            step(returns, method, argument);
-        }
-    }
-    if let Some(jitter) = model.jitter {
-        step(returns, quote!(jitter), quote!(#jitter));
-    }
-    if let Some(keep) = &model.cache_if {
-        step(keep, quote!(cache_if), quote!(#keep));
-    }
-    if let Some(ttl) = &model.none_ttl {
-        step(returns, quote!(none_ttl), length_tokens(ttl));
-    }
-    if let Some(ttl) = &model.err_ttl {
-        let ttl = length_tokens(ttl);
-        step(returns, quote!(err_ttl), quote!(#ttl, #codec));
-    }
-    match &model.compress {
-        None => {}
-        Some(Compress::Default) => {
-            let threshold = quote!(#private::DEFAULT_THRESHOLD);
-            step(returns, quote!(compress::<#private::Zstd>), threshold);
-        }
-        Some(Compress::From(threshold)) => {
-            step(threshold, quote!(compress::<#private::Zstd>), quote!(#threshold));
-        }
-    }
-    plan
-}
-
-/// The options that only a call needs, as methods and their arguments.
-fn loading(model: &Model) -> Vec<(TokenStream, TokenStream)> {
-    let private = private(model);
-    let Ageing { refresh_ahead, early_refresh, soft_timeout, load_timeout, .. } = &model.ageing;
-    let number = |number: &f64| quote!(#number);
-    let flight = match model.single_flight {
-        Flight::Fleet => None,
-        Flight::Process => Some(quote!(#private::SingleFlight::Process)),
-        Flight::Off => Some(quote!(#private::SingleFlight::Off)),
-    };
-    let steps = [
-        (quote!(refresh_ahead), refresh_ahead.as_ref().map(number)),
-        (quote!(early_refresh), early_refresh.as_ref().map(number)),
-        (quote!(soft_timeout), soft_timeout.as_ref().map(length_tokens)),
-        (quote!(load_timeout), load_timeout.as_ref().map(length_tokens)),
-        (quote!(single_flight), flight),
-    ];
-    let given = steps.into_iter().filter_map(|(method, argument)| Some((method, argument?)));
-    given.collect()
-}
-
-/// Whether the `ttl` could be a function of the value. Only a path could, and one that is an
-/// argument or shouts like a constant is none: then a wrong type is simply no `Duration`.
-fn may_be_function(ttl: &Expr, params: &[Param]) -> bool {
-    let Expr::Path(path) = ttl else { return false };
-    let argument = |name: &Ident| params.iter().any(|param| param.bindings.contains(name));
-    if path.path.get_ident().is_some_and(argument) {
-        return false;
-    }
-    let last = path.path.segments.last().map(|last| last.ident.to_string());
-    last.is_some_and(|last| last.contains(char::is_lowercase))
-}
-
 /// An expression for the entry: function, cache and key.
 pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let private = private(model);
@@ -252,7 +153,7 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
         _ => (cache(&private, model.cache.as_ref()), at(model)),
     };
     if let Some(batch) = &model.batch {
-        let common = batch::common(model, batch, (codec, cache, at, &generics));
+        let common = batch::common(model, batch, place, (codec, cache, at, &generics));
         return match place {
             Use::Function if model.invalidate_all => {
                 quote!({ let (mut #entry, _) = #common; #entry.tag_function(); #entry })
@@ -264,20 +165,20 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
             _ => common,
         };
     }
-    // A missing `Serialize` is reported at the return type.
-    let begin = shown_at(returns, quote!(#private::entry));
-    let probe = shown_at(returns, quote!(#private::Probe));
-    let new = shown_at(returns, quote!(::NEW));
+    // What is missing is asked for in the function alone, and reported at the return type.
+    let begin = match place {
+        Use::Call => quote!(required),
+        _ => quote!(presumed),
+    };
     let ask = if owned::may_share_error(model) { quote!(probe) } else { quote!(unshared) };
-    let ask = shown_at(returns, quote!(#private::#ask));
+    let begun = quote! {
+        #private::#begin!(#ask, #returns, #codec, #cache, #at, &[#(#generics),*])
+    };
+    let begun = shown_at(returns, begun);
     let parts = filling(model, place, &entry);
     let mutable = (!parts.is_empty()).then(|| quote!(mut));
     quote! {{
-        let #mutable #entry = #begin(
-            #probe::<#returns>#new,
-            #ask!(#returns),
-            #codec, #cache, #at, &[#(#generics),*],
-        );
+        let #mutable #entry = #begun;
         #parts
         #entry
     }}
@@ -287,9 +188,9 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
 pub(crate) fn filling(model: &Model, place: &Use, entry: &Ident) -> TokenStream {
     match place {
         Use::Function => tag_of_function(model, entry),
-        Use::Key | Use::Entry => key_parts(model, entry),
+        Use::Key | Use::Entry => key_parts(model, place, entry),
         Use::Call | Use::Verb => {
-            let (key, tags) = (key_parts(model, entry), tags(model, entry));
+            let (key, tags) = (key_parts(model, place, entry), tags(model, place, entry));
             let tag_of_function = tag_of_function(model, entry);
             quote!(#key #tags #tag_of_function)
         }
@@ -298,30 +199,30 @@ pub(crate) fn filling(model: &Model, place: &Use, entry: &Ident) -> TokenStream 
 
 /// The statements that add the key's parts. No chain of calls: where one of them does not compile,
 /// the compiler would say so again for each that follows.
-fn key_parts(model: &Model, entry: &Ident) -> TokenStream {
+fn key_parts(model: &Model, place: &Use, entry: &Ident) -> TokenStream {
     match &model.key {
         Key::Arguments(names) => {
             let used = |param: &Param| -> TokenStream {
                 let used = param.bindings.iter().filter(|name| names.contains(name));
-                used.map(|name| argument(entry, param, name)).collect()
+                used.map(|name| argument(model, place, entry, (param, name))).collect()
             };
             model.params.iter().map(used).collect()
         }
         Key::Template(template) => {
-            let parts = template.rendered(entry, |capture| captured(entry, model, capture));
+            let parts = template.rendered(entry, |capture| captured(model, place, entry, capture));
             quote!(#entry.text(":"); #parts)
         }
     }
 }
 
 /// The statements that add the tags.
-fn tags(model: &Model, entry: &Ident) -> TokenStream {
+fn tags(model: &Model, place: &Use, entry: &Ident) -> TokenStream {
     let (tag, private) = (Ident::new("tag", Span::mixed_site()), private(model));
     let add = |template: &Template| {
         let parts = template.rendered(&tag, |capture| {
-            let (param, place) = place_of(capture, model);
+            let (param, shown) = place_of(capture, model);
             let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
-            let call = capture.in_tag(&private, &tag, place);
+            let call = capture.in_tag(&private, &tag, shown, matches!(place, Use::Call));
             quote!(#(#cfg)* #call)
         });
         quote!(#entry.tag(|#tag| { #parts });)
@@ -333,11 +234,35 @@ fn tag_of_function(model: &Model, entry: &Ident) -> TokenStream {
     if model.invalidate_all { quote!(#entry.tag_function();) } else { TokenStream::new() }
 }
 
-fn argument(entry: &Ident, param: &Param, name: &Ident) -> TokenStream {
+fn argument(
+    model: &Model,
+    place: &Use,
+    entry: &Ident,
+    (param, name): (&Param, &Ident),
+) -> TokenStream {
     let Param { cfg, ty, .. } = param;
-    let method = if param.is_impl_trait() { quote!(typed_arg) } else { quote!(arg) };
-    let (method, value) = (shown_at(ty, method), shown_at(ty, quote!(&#name)));
-    quote!(#(#cfg)* #entry.#method(#value);)
+    let (method, of) = match param.is_impl_trait() {
+        true => (quote!(typed_arg), quote!(TypedArg)),
+        false => (quote!(arg), quote!(Arg)),
+    };
+    let added = added(model, place, entry, (ty, method, of, shown_at(ty, quote!(&#name))));
+    quote!(#(#cfg)* #added)
+}
+
+/// A part of the key, given to an entry: by `method`, which asks for what is needed, where that is
+/// asked; else as what it is a part `of`.
+fn added(
+    model: &Model,
+    place: &Use,
+    entry: &Ident,
+    (at, method, of, value): (&dyn ToTokens, TokenStream, TokenStream, TokenStream),
+) -> TokenStream {
+    if let Use::Call = place {
+        let method = shown_at(at, method);
+        return quote!(#entry.#method(#value););
+    }
+    let private = private(model);
+    quote!(#entry.add(#private::PartOf::#of, &#private::part!(#value));)
 }
 
 /// The argument that is captured, and where what is wrong with its type is shown: a whole argument
@@ -354,21 +279,23 @@ fn place_of<'m>(
     (param, place)
 }
 
-fn captured(entry: &Ident, model: &Model, capture: &Capture) -> TokenStream {
-    let (param, place) = place_of(capture, model);
+fn captured(model: &Model, place: &Use, entry: &Ident, capture: &Capture) -> TokenStream {
+    let (param, shown) = place_of(capture, model);
     let expr = &capture.expr;
     let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
-    let typed = param.is_some_and(Param::is_impl_trait);
-    let method = if typed { quote!(typed_capture) } else { quote!(capture) };
-    let (method, reference) = (shown_at(&place, method), quote!(&#expr));
+    let (method, of) = match param.is_some_and(Param::is_impl_trait) {
+        true => (quote!(typed_capture), quote!(TypedCapture)),
+        false => (quote!(capture), quote!(Capture)),
+    };
     let value = match expr {
-        Expr::Path(_) => shown_at(&place, reference),
+        Expr::Path(_) => shown_at(&shown, quote!(&#expr)),
         _ => {
-            let reference = shown_at(&place, quote!(&));
+            let reference = shown_at(&shown, quote!(&));
             quote!(#reference #expr)
         }
     };
-    quote!(#(#cfg)* #entry.#method(#value);)
+    let added = added(model, place, entry, (&shown, method, of, value));
+    quote!(#(#cfg)* #added)
 }
 
 /// The function's identity: its static, and where it stands.
@@ -392,7 +319,7 @@ pub(crate) fn at(model: &Model) -> TokenStream {
     }
 }
 
-fn codec(model: &Model) -> TokenStream {
+pub(crate) fn codec(model: &Model) -> TokenStream {
     let private = private(model);
     match &model.codec {
         Some(codec) => {
@@ -404,23 +331,7 @@ fn codec(model: &Model) -> TokenStream {
     }
 }
 
-pub(crate) fn length_tokens(length: &Length) -> TokenStream {
-    match length {
-        Length::Literal(duration) => duration_tokens(*duration),
-        Length::Expr(expr) => as_written(expr),
-    }
-}
-
 /// A name that no user's token means.
 pub(crate) fn mixed(name: &str) -> Ident {
     Ident::new(name, Span::mixed_site())
-}
-
-fn as_written(expr: &Expr) -> TokenStream {
-    expr.to_token_stream()
-}
-
-fn duration_tokens(duration: Duration) -> TokenStream {
-    let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-    quote!(::core::time::Duration::new(#seconds, #nanos))
 }

@@ -5,10 +5,11 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
 use crate::companion::{bare, calls, forwarded, generic_names};
-use crate::expand::{Use, plan, private};
+use crate::expand::{Use, private};
 use crate::function::Param;
 use crate::identity::site;
 use crate::model::Model;
+use crate::plan::plan;
 
 /// The hidden sibling of a method that holds its static.
 pub(crate) fn site_of_method(model: &Model) -> Ident {

@@ -15,7 +15,7 @@ use crate::learned::Learned;
 use crate::names;
 use crate::spans::shown_at;
 use crate::tags;
-use crate::target::target;
+use crate::target::{Entry, target};
 use crate::template::{Kind, Template};
 
 const OPTIONS: &[&str] = &["tags", "key", "pattern", "on_error", "cache", "crate"];
@@ -34,8 +34,7 @@ struct Plan {
 }
 
 pub(crate) enum Target {
-    /// An expression that yields the runtime's `Target`.
-    Entry(TokenStream),
+    Entry(Entry),
     Key(Template),
     Tag(Template),
     Pattern(Template),
@@ -46,7 +45,10 @@ impl Target {
     pub(crate) fn add(&self, private: &TokenStream, invalidation: &Ident) -> TokenStream {
         let template = Ident::new("template", Span::mixed_site());
         let (kind, render) = match self {
-            Self::Entry(entry) => return quote!(#invalidation.entry(#entry);),
+            Self::Entry(entry) => {
+                let entry = entry.tokens(private);
+                return quote!(#invalidation.entry(#entry););
+            }
             Self::Key(key) => (quote!(key), key.render(&template)),
             Self::Tag(tag) => (quote!(tag), tag.render_tag(private, &template)),
             Self::Pattern(pattern) => (quote!(pattern), pattern.render(&template)),
@@ -70,7 +72,7 @@ impl Target {
 }
 
 pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Errors) -> TokenStream {
-    let mut plan = parse(attribute, errors);
+    let mut plan = parse(attribute, function, errors);
     check(&mut plan, function, errors);
     let Body::Block(body) = &function.body else { return function.to_token_stream() };
     let (style, returns) = function.style();
@@ -112,7 +114,7 @@ pub(crate) fn expand(attribute: TokenStream, function: &Function, errors: &Error
     expand::rewritten(function, style, &quote!(#prepare #clones #call))
 }
 
-fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
+fn parse(attribute: TokenStream, function: &Function, errors: &Errors) -> Plan {
     let mut plan = Plan {
         targets: Vec::new(),
         learned: Vec::new(),
@@ -123,7 +125,7 @@ fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
     let empty = attribute.is_empty();
     let parser = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            item(input, &mut plan, errors)?;
+            item(input, &mut plan, function, errors)?;
             if !input.is_empty() {
                 let wrong = |error: syn::Error| {
                     syn::Error::new(error.span(), "a `,` must stand before what comes next")
@@ -142,15 +144,20 @@ fn parse(attribute: TokenStream, errors: &Errors) -> Plan {
     plan
 }
 
-fn item(input: ParseStream<'_>, plan: &mut Plan, errors: &Errors) -> syn::Result<()> {
+fn item(
+    input: ParseStream<'_>,
+    plan: &mut Plan,
+    function: &Function,
+    errors: &Errors,
+) -> syn::Result<()> {
     let named = input.peek(Ident::peek_any) && input.peek2(Token![=]) && !input.peek2(Token![==]);
     if !named {
         let expr = groups::without(input.parse()?);
         if let Expr::Closure(closure) = &expr {
-            plan.learned.extend(Learned::entries(closure, errors));
+            plan.learned.extend(Learned::entries(closure, function, errors));
             return Ok(());
         }
-        match target(&expr) {
+        match target(&expr, function) {
             Ok(target) => plan.targets.push(Target::Entry(target)),
             Err(message) => errors.at(&expr, message),
         }

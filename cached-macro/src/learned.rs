@@ -26,12 +26,16 @@ pub(crate) struct Learned {
 
 impl Learned {
     /// `|out| get_user(out.id)`, or several calls in a list.
-    pub(crate) fn entries(closure: &ExprClosure, errors: &Errors) -> Option<Self> {
+    pub(crate) fn entries(
+        closure: &ExprClosure,
+        function: &Function,
+        errors: &Errors,
+    ) -> Option<Self> {
         let calls: Vec<&Expr> = match &*closure.body {
             Expr::Array(array) => array.elems.iter().collect(),
             call => vec![call],
         };
-        let entry = |call: &Expr| match target(call) {
+        let entry = |call: &Expr| match target(call, function) {
             Ok(target) => Some(Target::Entry(target)),
             Err(message) => {
                 errors.at(call, message);

@@ -18,8 +18,10 @@ mod function;
 mod groups;
 mod handle;
 mod identity;
+mod inside;
 mod invalidate;
 mod learned;
+mod lifetimes;
 mod local;
 mod model;
 mod names;
@@ -27,6 +29,7 @@ mod neutral;
 mod options;
 mod owned;
 mod parse;
+mod plan;
 #[cfg(test)]
 mod snapshots;
 mod spans;
@@ -69,7 +72,7 @@ fn cache_result_tokens(attribute: TokenStream, item: &TokenStream) -> TokenStrea
     let model = check::model(function, options, &errors);
     let errors = errors.into_tokens();
     match model {
-        Some(model) => expand::expand(&model),
+        Some(model) => expand::expand(model),
         // The untouched function first, so that the mistake is all that the user sees.
         None => quote!(#untouched #errors),
     }

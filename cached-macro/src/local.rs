@@ -5,14 +5,13 @@ use quote::quote;
 use syn::{Expr, ExprLit, Lit};
 
 use crate::errors::Errors;
-use crate::expand::{
-    Use, at as place, cache, entry, filling, length_tokens, mixed, planned, private, run,
-};
+use crate::expand::{Use, at as place, cache, entry, filling, mixed, private, run};
 use crate::identity::generics;
 use crate::model::{Length, Local, Model};
 use crate::names;
 use crate::options::Options;
 use crate::parse::{self, Parsed, Value};
+use crate::plan::{Lengths, planned};
 use crate::spans::shown_at;
 
 const FORMS: &str = "`local` stands alone, or says for how long at most: ";
@@ -103,7 +102,8 @@ fn begin(model: &Model, Local { ttl }: &Local) -> TokenStream {
     let (private, returns) = (private(model), &model.returns);
     let (cache, generics) = (cache(&private, model.cache.as_ref()), generics(model));
     let at = mixed("at");
-    let ttl = match ttl.as_ref().map(length_tokens) {
+    let lengths = Lengths { private: &private, asked: true };
+    let ttl = match ttl.as_ref().map(|ttl| lengths.tokens(ttl)) {
         Some(ttl) => quote!(::core::option::Option::Some(#ttl)),
         None => quote!(::core::option::Option::None),
     };

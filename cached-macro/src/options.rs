@@ -8,6 +8,7 @@ use crate::check::no_argument;
 use crate::duration;
 use crate::errors::Errors;
 use crate::function::{Function, Param, self_ident};
+use crate::inside;
 use crate::model::{Companion, Compress, Length, Ttl};
 use crate::names;
 use crate::parse::{self, Opt, Parsed, Value};
@@ -78,13 +79,14 @@ impl Options {
         matches!(&**expr, Expr::Lit(ExprLit { lit: Lit::Bool(on), .. }) if !on.value)
     }
 
-    pub(crate) fn cache_if(&self, errors: &Errors) -> Option<Expr> {
+    pub(crate) fn cache_if(&self, returns: &Type, errors: &Errors) -> Option<Expr> {
         let example = "`cache_if = |value| value.is_complete()`";
         let expr = self.value("cache_if", example, errors)?;
         if let Expr::Lit(_) = expr {
             let message = format!("`cache_if` is a closure, or the path of a function: {example}");
             errors.at(expr, message);
         }
+        inside::check_closure("cache_if", expr, returns, errors);
         Some(expr.clone())
     }
 
@@ -110,7 +112,7 @@ impl Options {
         }
     }
 
-    pub(crate) fn ttl(&self, errors: &Errors) -> Option<Ttl> {
+    pub(crate) fn ttl(&self, returns: &Type, errors: &Errors) -> Option<Ttl> {
         if self.given("ttl").is_none() && !self.maybe_ttl {
             errors.push(syn::Error::new(
                 Span::call_site(),
@@ -125,7 +127,10 @@ impl Options {
                 errors.at(expr, message);
                 None
             }
-            None if matches!(expr, Expr::Closure(_)) => Some(Ttl::Closure(expr.clone())),
+            None if matches!(expr, Expr::Closure(_)) => {
+                inside::check_closure("ttl", expr, returns, errors);
+                Some(Ttl::Closure(expr.clone()))
+            }
             None => Some(Ttl::Expr(expr.clone())),
         }
     }
@@ -244,6 +249,12 @@ impl Options {
         let option = self.given_option("compress")?;
         match &option.value {
             Value::Flag => Some(Compress::Default),
+            Value::Expr(expr) if is_no_integer(expr) => {
+                let message = "`compress` is a number of bytes, from which on it compresses: \
+                               `compress = 4096`; alone it chooses one";
+                errors.at(expr, message);
+                None
+            }
             Value::Expr(expr) => Some(Compress::From((**expr).clone())),
             _ => {
                 let message = "`compress` stands alone, or with the bytes from which it \
@@ -307,4 +318,9 @@ impl Options {
             }
         }
     }
+}
+
+/// A literal that is no whole number.
+fn is_no_integer(expr: &Expr) -> bool {
+    matches!(expr, Expr::Lit(ExprLit { lit, .. }) if !matches!(lit, Lit::Int(_)))
 }

@@ -131,7 +131,7 @@ fn is_static(function: &Function, name: &Ident) -> bool {
 }
 
 /// Whether a reference or a lifetime other than `'static` stands in the tokens.
-fn borrows(tokens: &TokenStream) -> bool {
+pub(crate) fn borrows(tokens: &TokenStream) -> bool {
     let mut tokens = tokens.clone().into_iter().peekable();
     while let Some(token) = tokens.next() {
         let borrowed = match &token {

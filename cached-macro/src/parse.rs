@@ -4,7 +4,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Expr, Token, Type, token};
+use syn::{Expr, PathArguments, Token, Type, token};
 
 use crate::errors::Errors;
 use crate::groups;
@@ -73,13 +73,16 @@ fn option(input: ParseStream<'_>) -> syn::Result<Opt> {
         return Err(input.error("a value has no name here: options are written `ttl = 60`"));
     }
     let name = Ident::parse_any(input)?;
+    if input.peek(Token![:]) && !input.peek(Token![::]) {
+        let message = format!("`{name}` takes its value after a `=`: `{name} = …`");
+        return Err(input.error(message));
+    }
     let value = if input.peek(Token![=]) {
         input.parse::<Token![=]>()?;
         if input.is_empty() || input.peek(Token![,]) {
             Value::Nothing
         } else if name == "codec" {
-            let ty = input.parse().map_err(|error| no_value(&name, &error))?;
-            Value::Type(Box::new(groups::without_in_type(ty)))
+            Value::Type(Box::new(groups::without_in_type(codec(input)?)))
         } else {
             let expr = input.parse().map_err(|error| no_value(&name, &error))?;
             Value::Expr(Box::new(groups::without(expr)))
@@ -90,6 +93,30 @@ fn option(input: ParseStream<'_>) -> syn::Result<Opt> {
         Value::Flag
     };
     Ok(Opt { name, value })
+}
+
+/// The type behind `codec =`.
+fn codec(input: ParseStream<'_>) -> syn::Result<Type> {
+    let ahead = input.fork();
+    let named = ahead.parse::<Type>().is_ok_and(|ty| !is_call(&ty));
+    if named && (ahead.is_empty() || ahead.peek(Token![,])) {
+        return input.parse();
+    }
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        tokens.extend(Some(input.parse::<TokenTree>()?));
+    }
+    let message = "`codec` is a type, not a value of one: `codec = Json`, `codec = MessagePack`, \
+                   `codec = Postcard` (from `cached_runtime`), or a type of yours that implements \
+                   `Codec`";
+    Err(syn::Error::new_spanned(tokens, message))
+}
+
+/// `Json::new()` reads as a type, as `Fn()` does.
+fn is_call(ty: &Type) -> bool {
+    let Type::Path(path) = ty else { return false };
+    let last = path.path.segments.last();
+    last.is_some_and(|last| matches!(last.arguments, PathArguments::Parenthesized(_)))
 }
 
 fn no_value(name: &Ident, error: &syn::Error) -> syn::Error {

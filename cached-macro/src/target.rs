@@ -1,40 +1,68 @@
 //! Calls of cached functions, as `#[cache_invalidate]` names them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Expr;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
+use syn::{Expr, ExprPath, ReceiverKind, Token};
 
+use crate::function::Function;
 use crate::invalidate::HOW;
+use crate::spans::shown_at;
+
+/// The entry that a call of a cached function would use.
+pub(crate) enum Entry {
+    Of(TokenStream),
+    /// By a method of the writing function's own type, which may have no handle.
+    OfOwn {
+        handle: Ident,
+        arguments: usize,
+        target: TokenStream,
+    },
+}
+
+impl Entry {
+    /// An expression that yields the runtime's `Target`, or several.
+    pub(crate) fn tokens(&self, private: &TokenStream) -> TokenStream {
+        match self {
+            Self::Of(target) => target.clone(),
+            Self::OfOwn { handle, arguments, target } => {
+                or_no_handle(private, handle, *arguments, target)
+            }
+        }
+    }
+}
 
 /// A call of a cached function becomes the entry it would use.
-pub(crate) fn target(expr: &Expr) -> Result<TokenStream, String> {
+pub(crate) fn target(expr: &Expr, function: &Function) -> Result<Entry, String> {
     match expr {
         Expr::Call(call) => {
             let Expr::Path(path) = &*call.func else { return Err(not_a_call()) };
-            let arguments = call.args.iter().map(by_clone);
             let segments = &path.path.segments;
+            check_verb(path)?;
             let before_last = segments.iter().rev().nth(1);
             let of_type = before_last
                 .is_some_and(|segment| segment.ident.to_string().starts_with(char::is_uppercase));
             if of_type || path.qself.is_some() {
                 // An associated function: its handle.
+                let arguments = call.args.iter().map(by_clone);
                 let mut path = path.clone();
                 if let Some(last) = path.path.segments.last_mut() {
-                    last.ident = format_ident!("{}_cache", last.ident);
+                    last.ident = handle_of(&last.ident);
                 }
-                return Ok(quote!(#path(#(#arguments),*).target()));
+                return Ok(Entry::Of(quote!(#path(#(#arguments),*).target())));
             }
-            let target = quote_spanned!(path.span()=> #path::__target);
-            let mut tokens = target;
-            call.paren_token.surround(&mut tokens, |inside| inside.extend(quote!(#(#arguments),*)));
-            Ok(tokens)
+            Ok(Entry::Of(entry_of(path, &call.args)))
         }
         Expr::MethodCall(call) => {
-            let arguments = call.args.iter().map(by_clone);
+            let arguments: Vec<TokenStream> = call.args.iter().map(by_clone).collect();
             let (receiver, turbofish) = (&call.receiver, &call.turbofish);
-            let method = format_ident!("{}_cache", call.method);
-            Ok(quote!(#receiver.#method #turbofish(#(#arguments),*).target()))
+            let method = handle_of(&call.method);
+            let target = quote!(#receiver.#method #turbofish(#(#arguments),*).target());
+            Ok(match is_own(receiver, function) && turbofish.is_none() {
+                true => Entry::OfOwn { handle: method, arguments: arguments.len(), target },
+                false => Entry::Of(target),
+            })
         }
         Expr::Path(path) => {
             let path = path.to_token_stream().to_string().replace(' ', "");
@@ -42,6 +70,83 @@ pub(crate) fn target(expr: &Expr) -> Result<TokenStream, String> {
         }
         _ => Err(not_a_call()),
     }
+}
+
+/// The arguments are taken before they are given: with one too many, that is all that is said.
+fn entry_of(path: &ExprPath, arguments: &Punctuated<Expr, Token![,]>) -> TokenStream {
+    let names: Vec<Ident> = (0..arguments.len())
+        .map(|at| format_ident!("argument{}", at, span = Span::mixed_site()))
+        .collect();
+    let given = arguments.iter().zip(&names).map(|(argument, name)| match argument {
+        Expr::Path(_) | Expr::Field(_) => shown_at(argument, quote!(#name)),
+        other => other.to_token_stream(),
+    });
+    let taken = arguments.iter().zip(&names).filter_map(|(argument, name)| {
+        let clone = by_clone(argument);
+        matches!(argument, Expr::Path(_) | Expr::Field(_)).then(|| quote!(let #name = #clone;))
+    });
+    // In angles, so that of what is not cached the compiler says that it is no type, and not that a
+    // crate may be missing.
+    let call = quote!(<#path>::__target);
+    let call = shown_at(path, call);
+    quote!({ #(#taken)* #call(#(#given),*) })
+}
+
+/// `find_cache` of `find`.
+fn handle_of(method: &Ident) -> Ident {
+    format_ident!("{}_cache", method)
+}
+
+/// `get_user::invalidate(id)`: the attribute does that itself.
+fn check_verb(path: &ExprPath) -> Result<(), String> {
+    let mut segments = path.path.segments.iter().rev().map(|segment| &segment.ident);
+    let (Some(verb), Some(cached)) = (segments.next(), segments.next()) else { return Ok(()) };
+    if verb == "invalidate" {
+        return Err(format!("the attribute invalidates by itself: write the call, `{cached}(…)`"));
+    }
+    if verb == "invalidate_all" {
+        return Err(format!(
+            "the attribute removes the entries of calls, `{cached}(…)`, and those with a tag: to \
+             remove all of `{cached}`, give it `tags = [\"{cached}\"]` and write the same here, or \
+             call `{cached}::invalidate_all()` in the body"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether it is the `self` of a method that takes `self` or `&self`: then the handle is found where
+/// `self` points, or not at all.
+fn is_own(receiver: &Expr, function: &Function) -> bool {
+    let own = matches!(receiver, Expr::Path(path) if path.path.is_ident("self"));
+    let receiver = function.receiver().map(|receiver| &receiver.kind);
+    own && matches!(receiver, Some(ReceiverKind::Value | ReceiverKind::Reference(..)))
+}
+
+/// A method without a handle: a trait has one of that name for all types, which comes after a type's
+/// own, and says what to do.
+fn or_no_handle(
+    private: &TokenStream,
+    handle: &Ident,
+    arguments: usize,
+    target: &TokenStream,
+) -> TokenStream {
+    let generics: Vec<Ident> = (0..arguments).map(|at| format_ident!("A{at}")).collect();
+    let mixed = Span::mixed_site();
+    let name = Ident::new("NoHandle", mixed);
+    let this = Ident::new("T", mixed);
+    quote! {{
+        #[allow(nonstandard_style, dead_code, unused)]
+        trait #name {
+            fn #handle<#(#generics),*>(&self, #(_: #generics),*) -> #private::NoTarget
+            where
+                Self: #private::HasHandle,
+            {
+                #private::NoTarget
+            }
+        }
+        impl<#this: ?::core::marker::Sized> #name for #this {}
+        #target
+    }}
 }
 
 fn not_a_call() -> String {

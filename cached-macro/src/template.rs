@@ -161,7 +161,7 @@ impl Template {
 
     /// The calls that render it into `target`, as a tag.
     pub(crate) fn render_tag(&self, private: &TokenStream, target: &Ident) -> TokenStream {
-        self.rendered(target, |capture| capture.in_tag(private, target, &capture.root))
+        self.rendered(target, |capture| capture.in_tag(private, target, &capture.root, true))
     }
 
     /// The calls that render it into `target`, with those for captures.
@@ -189,7 +189,7 @@ impl Capture {
             return Err(format!("`{{{inside}}}` has a format, which no key needs; {example}"));
         }
         let wrong = || format!("`{{{inside}}}` is no capture; {example}");
-        let mut expr: Expr = syn::parse_str(inside).map_err(|_| wrong())?;
+        let mut expr: Expr = syn::parse_str(&with_raw_names(inside)).map_err(|_| wrong())?;
         let mut root = root_of(&expr).ok_or_else(wrong)?;
         root.set_span(span);
         respan(&mut expr, span);
@@ -204,17 +204,31 @@ impl Capture {
     }
 
     /// The call that adds it to a tag: its type decides how it is shown. What does not compile is
-    /// reported at `place`.
+    /// reported at `place`, where that it can be shown is `asked`.
     pub(crate) fn in_tag(
         &self,
         private: &TokenStream,
         target: &Ident,
         place: impl ToTokens,
+        asked: bool,
     ) -> TokenStream {
         let expr = &self.expr;
-        let part = shown_at(place, quote!(#private::tag_part!(#expr)));
+        let presumed = (!asked).then(|| quote!(, Unasked));
+        let part = shown_at(place, quote!(#private::tag_part!(#expr #presumed)));
         quote!(#target.part(&#part);)
     }
+}
+
+/// `{type}` is the argument `r#type`, `{event.type}` a field.
+fn with_raw_names(inside: &str) -> String {
+    let raw = |name: &str| {
+        let plain = syn::parse_str::<Ident>(name).is_ok() || name == "self";
+        let raw = format!("r#{name}");
+        let is_keyword = !plain && syn::parse_str::<Ident>(&raw).is_ok();
+        if is_keyword { raw } else { name.to_owned() }
+    };
+    let names: Vec<String> = inside.split('.').map(|name| raw(name.trim())).collect();
+    names.join(".")
 }
 
 /// The argument that a path of fields begins with.

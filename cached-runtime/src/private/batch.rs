@@ -6,14 +6,11 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
-use futures_util::stream::{FuturesUnordered, StreamExt};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use super::entry::{Entry, begin};
 use super::forced::{self, Slot, Taken};
 use super::options::{KeepIf, NoErrors, Ttl};
 use super::plan::Plan;
+use super::required::Storable;
 use super::ways::{BatchKey, MapOf, ReturnsMap, Ways};
 use super::{At, Current, Target};
 use crate::cache::{Cache, Loading, not_invalidated};
@@ -27,6 +24,7 @@ use crate::loader::{Begun, Ending, Errors, Found, Loader, Purpose, Serving, unus
 use crate::shape::{Kind, Never, OPTION, Opened, Probe, ShapeOf};
 use crate::sharing::Sharer;
 use crate::store::{Failure, Value};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 
 /// Whoever leaves several keys gives their leases up one by one. After the first of them this long
 /// is spent on the others, that they are loaded together.
@@ -50,7 +48,7 @@ where
     K: BatchKey,
     R: ShapeOf<N>,
     R::Value: MapOf<K, Of = V>,
-    V: Serialize + DeserializeOwned,
+    V: Storable,
     Kind<N>: ReturnsMap,
     C: Choice,
 {

@@ -10,16 +10,17 @@ use serde::de::DeserializeOwned;
 
 use super::options::{Always, Fixed, IntoTtl, NoErrors, PerValue};
 use super::plan::Plan;
+use super::required::Argument;
 use super::{Near, Tag, forced};
 use crate::cache::{Cache, Current, not_invalidated};
 use crate::coder::{Choice, Coder};
-use crate::equality::{Compares, Equality};
+use crate::equality::Equality;
 use crate::error::Error;
 use crate::function::{At, Function};
 use crate::key::{Key, KeyBuilder, KeyError, Trace, tag_name};
 use crate::loader::{Loader, Nearby};
 use crate::local::Keeper;
-use crate::shape::{Kind, Probe, ShapeOf};
+use crate::shape::ShapeOf;
 use crate::sharing::Sharer;
 use crate::stats::FunctionStats;
 
@@ -47,27 +48,7 @@ pub fn const_name(value: impl Display) -> Cow<'static, str> {
     Cow::Owned(value.to_string())
 }
 
-/// Begins an entry. All that is asked of the return type is asked here.
-///
-/// `Q` is an [`Equality`] of the data. Were it said so here, the compiler would show there what is
-/// missing of the data, and not at the return type.
-pub fn entry<R, const N: u8, C, Q>(
-    _: Probe<R>,
-    (_, sharer, equality): (Kind<N>, Sharer<R::Error>, Q),
-    codec: PhantomData<C>,
-    cache: Current,
-    at: At,
-    generics: &[Cow<'static, str>],
-) -> Entry<R, N>
-where
-    R: ShapeOf<N>,
-    R::Data: Serialize + DeserializeOwned,
-    C: Choice,
-    Q: Compares<R::Data>,
-{
-    begin(sharer, equality.equality(), codec, cache, at, generics)
-}
-
+/// Begins an entry.
 pub(super) fn begin<R, const N: u8, C>(
     sharer: Sharer<R::Error>,
     equality: Equality<R::Data>,
@@ -88,19 +69,23 @@ where
 }
 
 impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
+    pub(super) fn builder(&mut self) -> &mut KeyBuilder {
+        &mut self.builder
+    }
+
     /// Adds an argument as a segment.
-    pub fn arg<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn arg<T: Argument + ?Sized>(&mut self, value: &T) {
         self.builder.segment(value);
     }
 
     /// Adds an argument whose type only its value knows (`impl Trait`): what serde sees of it counts
     /// too.
-    pub fn typed_arg<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn typed_arg<T: Argument + ?Sized>(&mut self, value: &T) {
         self.builder.typed_segment(value);
     }
 
     /// As [`typed_arg`](Self::typed_arg), in a template.
-    pub fn typed_capture<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn typed_capture<T: Argument + ?Sized>(&mut self, value: &T) {
         self.builder.typed_capture(value);
     }
 
@@ -110,7 +95,7 @@ impl<R: ShapeOf<N>, const N: u8> Entry<R, N> {
     }
 
     /// Adds what a template captures.
-    pub fn capture<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn capture<T: Argument + ?Sized>(&mut self, value: &T) {
         self.builder.capture(value);
     }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 
 use serde::Serialize;
 
+use super::presumed::never;
 use super::{Current, Tag};
 use crate::cache::{Cache, not_invalidated};
 use crate::error::Error;
@@ -39,6 +40,27 @@ impl IntoIterator for Target {
 
     fn into_iter(self) -> Self::IntoIter {
         std::iter::once(self)
+    }
+}
+
+/// What has a handle for the method that is named. Nothing: only where there is none of that name is
+/// this asked.
+#[diagnostic::on_unimplemented(
+    message = "this method has no handle, so its entry cannot be named here",
+    label = "no cached method with `companion`",
+    note = "write `companion` into the `#[cache_result(…)]` of the method; or name a tag here that its \
+            entries carry, `tags = [\"user:{{id}}\"]`"
+)]
+pub trait HasHandle {}
+
+/// The entry of a method without a handle.
+pub struct NoTarget;
+
+impl NoTarget {
+    /// Never called.
+    #[must_use]
+    pub fn target(self) -> Target {
+        never()
     }
 }
 

@@ -8,28 +8,40 @@ mod invalidation;
 mod near;
 mod options;
 mod plan;
+mod presumed;
+mod required;
 mod tag;
 mod ways;
 
 pub use std::borrow::Cow;
 
+pub use serde::de::DeserializeOwned;
+
 pub use self::batch::{Batch, batch};
-pub use self::entry::{Entry, const_name, entry, here};
+pub use self::entry::{Entry, const_name, here};
 pub use self::forced::{Forced, Mode, fetch, fetch_sync, force, force_sync};
 pub use self::handle::{BlockingHandle, Handle, Recipe};
-pub use self::invalidation::{Invalidation, Target, Template, returned};
+pub use self::invalidation::{HasHandle, Invalidation, NoTarget, Target, Template, returned};
 pub use self::near::{Near, is_turn, near, turn};
 pub(crate) use self::options::{Always, Fixed, NoErrors};
 pub use self::options::{IntoTtl, KeepIf, Zstd, ZstdFeature};
 pub use self::plan::Plan;
-pub use self::tag::{Captured, Part, Plain, Shown, Tag, Written};
+pub use self::presumed::{Begun, Given, PartOf, Taken, begun, begun_batch, by_presumption};
+pub use self::required::{Length, by_serde, length};
+pub use self::tag::{Captured, Part, Plain, Shown, Tag, Unasked, Unwritten, Written};
 pub use self::ways::{Again, BatchKey, MapOf, ReturnsMap, Ways, again};
 pub use crate::__cached_companion as if_this_type_is_in_the_way_write_companion_equals_false;
 pub use crate::__cached_kind as kind_of;
+pub use crate::__cached_owning as return_a_value_that_owns_what_it_points_to;
+pub use crate::__cached_part as part;
 pub use crate::__cached_place as place;
+pub use crate::__cached_presumed as presumed;
+pub use crate::__cached_presumed_batch as presumed_batch;
 pub use crate::__cached_probe as probe;
+pub use crate::__cached_required as required;
 pub use crate::__cached_shape as shape_of;
 pub use crate::__cached_tag_part as tag_part;
+pub use crate::__cached_taken as taken;
 pub use crate::__cached_unshared as unshared;
 pub use crate::cache::Current;
 pub use crate::codec::zip::DEFAULT_THRESHOLD;
@@ -83,7 +95,8 @@ macro_rules! __cached_companion {
         }
 
         $(#[$of_impl])*
-        #[allow(unused, deprecated, nonstandard_style, unused_lifetimes, single_use_lifetimes, unused_qualifications)]
+        #[allow(unused, deprecated, nonstandard_style, unused_lifetimes, single_use_lifetimes, trivial_bounds)]
+        #[allow(unused_qualifications)]
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
         impl<$($declared)*> $name<$($arguments)*> { $($verbs)* }
     };

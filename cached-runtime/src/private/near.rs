@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::time::Duration;
 
-use serde::Serialize;
-
+use super::required::Argument;
 use super::{Part, forced};
 use crate::cache::Current;
 use crate::function::{At, Function};
@@ -63,20 +62,20 @@ pub async fn turn() {
 impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
     /// Adds an argument of the key.
     #[inline]
-    pub fn arg<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn arg<T: Argument + ?Sized>(&mut self, value: &T) {
         self.trace.add(value);
     }
 
     /// Adds an argument whose type only its value knows (`impl Trait`).
     #[inline]
-    pub fn typed_arg<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn typed_arg<T: Argument + ?Sized>(&mut self, value: &T) {
         self.trace.name(std::any::type_name::<T>());
         self.trace.add(value);
     }
 
     /// As [`typed_arg`](Self::typed_arg), in a template.
     #[inline]
-    pub fn typed_capture<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn typed_capture<T: Argument + ?Sized>(&mut self, value: &T) {
         self.typed_arg(value);
     }
 
@@ -86,7 +85,7 @@ impl<R: ShapeOf<N>, const N: u8> Near<'_, R, N> {
 
     /// Adds what a template captures.
     #[inline]
-    pub fn capture<T: Serialize + ?Sized>(&mut self, value: &T) {
+    pub fn capture<T: Argument + ?Sized>(&mut self, value: &T) {
         self.trace.add(value);
     }
 

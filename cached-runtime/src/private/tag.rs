@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 use serde::Serialize;
 
+use super::presumed::never;
 use crate::key::{KeyBuilder, KeyError, Trace};
 
 /// A tag that grows.
@@ -13,7 +14,7 @@ pub struct Tag {
 }
 
 /// What a template captures. How it is shown, its type decides, by autoref dispatch over
-/// [`Plain`], [`Shown`] and [`Written`], in this order
+/// [`Plain`], [`Shown`], [`Written`] and [`Unwritten`], in this order
 /// (<https://github.com/dtolnay/case-studies/tree/master/autoref-specialization>).
 pub struct Captured<'a, T: ?Sized>(pub &'a T);
 
@@ -91,33 +92,68 @@ pub trait Shown<'a, T: ?Sized> {
     fn part(&self) -> ByDisplay<'a, T>;
 }
 
-/// Asked last.
+/// Asked third.
 pub trait Written<'a, T: ?Sized> {
+    /// The part.
+    fn part(&self) -> BySerde<'a, T>;
+}
+
+/// Asked last: says what to do.
+pub trait Unwritten<'a, T: ?Sized> {
     /// The part.
     fn part(&self) -> BySerde<'a, T>
     where
-        T: Serialize;
+        T: InTag;
 }
 
-impl<'a, T: Simple + ?Sized> Plain<'a, T> for &&Captured<'a, T> {
+/// Asked last where the function has seen to it.
+pub trait Unasked<'a, T: ?Sized> {
+    /// Never called.
+    fn part(&self) -> BySerde<'a, T>;
+}
+
+/// What can stand in a tag.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be part of a tag: it is neither `Display` nor `Serialize`",
+    label = "has no text",
+    note = "name a field that has one (`{{user.id}}`), or derive `serde::Serialize` for its type"
+)]
+pub trait InTag: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> InTag for T {}
+
+impl<'a, T: Simple + ?Sized> Plain<'a, T> for &&&Captured<'a, T> {
     #[inline]
     fn part(&self) -> AsIs<'a, T> {
         AsIs(self.0)
     }
 }
 
-impl<'a, T: Display + ?Sized> Shown<'a, T> for &Captured<'a, T> {
+impl<'a, T: Display + ?Sized> Shown<'a, T> for &&Captured<'a, T> {
     fn part(&self) -> ByDisplay<'a, T> {
         ByDisplay(self.0)
     }
 }
 
-impl<'a, T: ?Sized> Written<'a, T> for Captured<'a, T> {
+impl<'a, T: Serialize + ?Sized> Written<'a, T> for &Captured<'a, T> {
+    fn part(&self) -> BySerde<'a, T> {
+        BySerde { value: self.0, write: written::<T>, trace: traced::<T> }
+    }
+}
+
+impl<'a, T: ?Sized> Unwritten<'a, T> for Captured<'a, T> {
     fn part(&self) -> BySerde<'a, T>
     where
-        T: Serialize,
+        T: InTag,
     {
         BySerde { value: self.0, write: written::<T>, trace: traced::<T> }
+    }
+}
+
+impl<'a, T: ?Sized> Unasked<'a, T> for Captured<'a, T> {
+    fn part(&self) -> BySerde<'a, T> {
+        never()
     }
 }
 
@@ -188,10 +224,14 @@ impl<T: Serialize + ?Sized> Display for Serialized<'_, T> {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __cached_tag_part {
-    ($captured:expr) => {{
+    ($captured:expr) => {
+        $crate::__private::tag_part!($captured, Unwritten)
+    };
+    // In a verb, see `presumed`.
+    ($captured:expr, $last:ident) => {{
         #[allow(unused_imports)]
-        use $crate::__private::{Plain as _, Shown as _, Written as _};
-        (&&&$crate::__private::Captured(&$captured)).part()
+        use $crate::__private::{Plain as _, Shown as _, Written as _, $last as _};
+        (&&&&$crate::__private::Captured(&$captured)).part()
     }};
 }
 
