@@ -8,6 +8,7 @@ use syn::{Attribute, GenericParam, TypeParamBound};
 use crate::batch;
 use crate::docs::Docs;
 use crate::expand::{Use, entry, private};
+use crate::filling::apart;
 use crate::function::{Param, mentions};
 use crate::handle::handle;
 use crate::identity::site;
@@ -117,7 +118,7 @@ fn companion_type(model: &Model) -> TokenStream {
             (batch::verbs(model, batch), "`refresh`, `uncached`, `invalidate_all`, `stats`")
         }
     };
-    let site = site(model);
+    let (site, apart) = (site(model), apart(model));
     let docs = format!(
         "The entries of the cached function `{0}`: `{0}::invalidate(…)`, {named}.\n\n\
          Where this type is in the way (a module or type of the same name, or a function in an \
@@ -138,6 +139,8 @@ fn companion_type(model: &Model) -> TokenStream {
                     #site
                     #private::At::new(&SITE, #private::place!(free))
                 }
+
+                #apart
 
                 #verbs
             }

@@ -6,16 +6,16 @@ use syn::{Expr, ReturnType, Type};
 
 use crate::batch;
 use crate::companion;
-use crate::function::{Body, Function, Param, Style};
+use crate::filling::filling;
+use crate::function::{Body, Function, Style};
 use crate::handle;
 use crate::identity::{generics, site};
 use crate::lifetimes;
 use crate::local;
-use crate::model::{Companion, Key, Model};
+use crate::model::{Companion, Model};
 use crate::owned;
 use crate::plan::plan;
 use crate::spans::shown_at;
-use crate::template::{Capture, Template};
 
 /// The annotated function and its companion.
 pub(crate) fn expand(mut model: Model) -> TokenStream {
@@ -182,120 +182,6 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
         #parts
         #entry
     }}
-}
-
-/// The statements that fill an entry.
-pub(crate) fn filling(model: &Model, place: &Use, entry: &Ident) -> TokenStream {
-    match place {
-        Use::Function => tag_of_function(model, entry),
-        Use::Key | Use::Entry => key_parts(model, place, entry),
-        Use::Call | Use::Verb => {
-            let (key, tags) = (key_parts(model, place, entry), tags(model, place, entry));
-            let tag_of_function = tag_of_function(model, entry);
-            quote!(#key #tags #tag_of_function)
-        }
-    }
-}
-
-/// The statements that add the key's parts. No chain of calls: where one of them does not compile,
-/// the compiler would say so again for each that follows.
-fn key_parts(model: &Model, place: &Use, entry: &Ident) -> TokenStream {
-    match &model.key {
-        Key::Arguments(names) => {
-            let used = |param: &Param| -> TokenStream {
-                let used = param.bindings.iter().filter(|name| names.contains(name));
-                used.map(|name| argument(model, place, entry, (param, name))).collect()
-            };
-            model.params.iter().map(used).collect()
-        }
-        Key::Template(template) => {
-            let parts = template.rendered(entry, |capture| captured(model, place, entry, capture));
-            quote!(#entry.text(":"); #parts)
-        }
-    }
-}
-
-/// The statements that add the tags.
-fn tags(model: &Model, place: &Use, entry: &Ident) -> TokenStream {
-    let (tag, private) = (Ident::new("tag", Span::mixed_site()), private(model));
-    let add = |template: &Template| {
-        let parts = template.rendered(&tag, |capture| {
-            let (param, shown) = place_of(capture, model);
-            let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
-            let call = capture.in_tag(&private, &tag, shown, matches!(place, Use::Call));
-            quote!(#(#cfg)* #call)
-        });
-        quote!(#entry.tag(|#tag| { #parts });)
-    };
-    model.tags.iter().map(add).collect()
-}
-
-fn tag_of_function(model: &Model, entry: &Ident) -> TokenStream {
-    if model.invalidate_all { quote!(#entry.tag_function();) } else { TokenStream::new() }
-}
-
-fn argument(
-    model: &Model,
-    place: &Use,
-    entry: &Ident,
-    (param, name): (&Param, &Ident),
-) -> TokenStream {
-    let Param { cfg, ty, .. } = param;
-    let (method, of) = match param.is_impl_trait() {
-        true => (quote!(typed_arg), quote!(TypedArg)),
-        false => (quote!(arg), quote!(Arg)),
-    };
-    let added = added(model, place, entry, (ty, method, of, shown_at(ty, quote!(&#name))));
-    quote!(#(#cfg)* #added)
-}
-
-/// A part of the key, given to an entry: by `method`, which asks for what is needed, where that is
-/// asked; else as what it is a part `of`.
-fn added(
-    model: &Model,
-    place: &Use,
-    entry: &Ident,
-    (at, method, of, value): (&dyn ToTokens, TokenStream, TokenStream, TokenStream),
-) -> TokenStream {
-    if let Use::Call = place {
-        let method = shown_at(at, method);
-        return quote!(#entry.#method(#value););
-    }
-    let private = private(model);
-    quote!(#entry.add(#private::PartOf::#of, &#private::part!(#value));)
-}
-
-/// The argument that is captured, and where what is wrong with its type is shown: a whole argument
-/// is its type's business, a field the template's.
-fn place_of<'m>(
-    Capture { root, expr }: &Capture,
-    model: &'m Model,
-) -> (Option<&'m Param>, TokenStream) {
-    let param = model.params.iter().find(|p| p.bindings.contains(root));
-    let place = match (param, expr) {
-        (Some(param), Expr::Path(_)) => param.ty.to_token_stream(),
-        _ => root.to_token_stream(),
-    };
-    (param, place)
-}
-
-fn captured(model: &Model, place: &Use, entry: &Ident, capture: &Capture) -> TokenStream {
-    let (param, shown) = place_of(capture, model);
-    let expr = &capture.expr;
-    let cfg = param.map(|param| &param.cfg[..]).unwrap_or_default();
-    let (method, of) = match param.is_some_and(Param::is_impl_trait) {
-        true => (quote!(typed_capture), quote!(TypedCapture)),
-        false => (quote!(capture), quote!(Capture)),
-    };
-    let value = match expr {
-        Expr::Path(_) => shown_at(&shown, quote!(&#expr)),
-        _ => {
-            let reference = shown_at(&shown, quote!(&));
-            quote!(#reference #expr)
-        }
-    };
-    let added = added(model, place, entry, (&shown, method, of, value));
-    quote!(#(#cfg)* #added)
 }
 
 /// The function's identity: its static, and where it stands.

@@ -6,6 +6,7 @@ use syn::Type;
 
 use crate::companion::{bare, calls, forwarded, generic_names};
 use crate::expand::{Use, private};
+use crate::filling::apart;
 use crate::function::Param;
 use crate::identity::site;
 use crate::model::Model;
@@ -22,6 +23,7 @@ pub(crate) fn handle(model: &Model) -> TokenStream {
     let visibility = &function.visibility;
     let private = private(model);
     let (site, site_name) = (site(model), site_of_method(model));
+    let apart = apart(model);
     let name = format_ident!("{}_cache", bare(&signature.ident), span = signature.ident.span());
     let plan = plan(model, &Use::Verb);
     let (forwarded, _) = forwarded(model);
@@ -59,6 +61,8 @@ pub(crate) fn handle(model: &Model) -> TokenStream {
             #site
             #private::At::new(&SITE, #private::place!())
         }
+
+        #apart
 
         #[doc = #docs]
         #[allow(unused, deprecated, nonstandard_style, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]

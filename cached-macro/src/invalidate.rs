@@ -11,6 +11,7 @@ use crate::errors::Errors;
 use crate::expand;
 use crate::function::{Body, Function, Style};
 use crate::groups;
+use crate::krate;
 use crate::learned::Learned;
 use crate::names;
 use crate::spans::shown_at;
@@ -120,7 +121,7 @@ fn parse(attribute: TokenStream, function: &Function, errors: &Errors) -> Plan {
         learned: Vec::new(),
         cache: None,
         returned: None,
-        krate: syn::parse_quote!(::cached_runtime),
+        krate: krate::default(),
     };
     let empty = attribute.is_empty();
     let parser = |input: ParseStream<'_>| {

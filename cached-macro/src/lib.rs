@@ -14,12 +14,14 @@ mod docs;
 mod duration;
 mod errors;
 mod expand;
+mod filling;
 mod function;
 mod groups;
 mod handle;
 mod identity;
 mod inside;
 mod invalidate;
+mod krate;
 mod learned;
 mod lifetimes;
 mod local;
@@ -59,6 +61,15 @@ pub fn cache_invalidate(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     cache_invalidate_tokens(attribute.into(), &item.into()).into()
+}
+
+/// The entry that `#[cache_invalidate]` names by a call of a function, for generated code alone.
+#[doc(hidden)]
+#[proc_macro]
+pub fn cache_result_is_missing_above_it_or_what_it_skips_is_given(
+    call: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    target::written(call.into()).into()
 }
 
 fn cache_result_tokens(attribute: TokenStream, item: &TokenStream) -> TokenStream {

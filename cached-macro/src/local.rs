@@ -5,7 +5,8 @@ use quote::quote;
 use syn::{Expr, ExprLit, Lit};
 
 use crate::errors::Errors;
-use crate::expand::{Use, at as place, cache, entry, filling, mixed, private, run};
+use crate::expand::{Use, at as place, cache, entry, mixed, private, run};
+use crate::filling::filling;
 use crate::identity::generics;
 use crate::model::{Length, Local, Model};
 use crate::names;

@@ -9,6 +9,7 @@ use crate::duration;
 use crate::errors::Errors;
 use crate::function::{Function, Param, self_ident};
 use crate::inside;
+use crate::krate;
 use crate::model::{Companion, Compress, Length, Ttl};
 use crate::names;
 use crate::parse::{self, Opt, Parsed, Value};
@@ -307,14 +308,13 @@ impl Options {
     }
 
     pub(crate) fn krate(&self, errors: &Errors) -> Path {
-        let default = || syn::parse_quote!(::cached_runtime);
         match self.value("crate", "`crate = my_crate::cached_runtime`", errors) {
-            None => default(),
+            None => krate::default(),
             Some(Expr::Path(path)) => path.path.clone(),
             Some(other) => {
                 let message = "`crate` must be a path: `crate = my_crate::cached_runtime`";
                 errors.push(syn::Error::new(other.span(), message));
-                default()
+                krate::default()
             }
         }
     }

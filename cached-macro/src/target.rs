@@ -1,11 +1,12 @@
 //! Calls of cached functions, as `#[cache_invalidate]` names them.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprPath, ReceiverKind, Token};
 
+use crate::expand::mixed;
 use crate::function::Function;
 use crate::invalidate::HOW;
 use crate::spans::shown_at;
@@ -13,6 +14,12 @@ use crate::spans::shown_at;
 /// The entry that a call of a cached function would use.
 pub(crate) enum Entry {
     Of(TokenStream),
+    /// By a free function: its path, and the arguments, some of them taken beforehand.
+    OfFunction {
+        path: ExprPath,
+        taken: TokenStream,
+        arguments: TokenStream,
+    },
     /// By a method of the writing function's own type, which may have no handle.
     OfOwn {
         handle: Ident,
@@ -26,6 +33,12 @@ impl Entry {
     pub(crate) fn tokens(&self, private: &TokenStream) -> TokenStream {
         match self {
             Self::Of(target) => target.clone(),
+            Self::OfFunction { path, taken, arguments } => quote!({
+                #taken
+                #private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
+                    [#path] #arguments
+                )
+            }),
             Self::OfOwn { handle, arguments, target } => {
                 or_no_handle(private, handle, *arguments, target)
             }
@@ -52,7 +65,7 @@ pub(crate) fn target(expr: &Expr, function: &Function) -> Result<Entry, String> 
                 }
                 return Ok(Entry::Of(quote!(#path(#(#arguments),*).target())));
             }
-            Ok(Entry::Of(entry_of(path, &call.args)))
+            Ok(entry_of(path, &call.args))
         }
         Expr::MethodCall(call) => {
             let arguments: Vec<TokenStream> = call.args.iter().map(by_clone).collect();
@@ -73,23 +86,47 @@ pub(crate) fn target(expr: &Expr, function: &Function) -> Result<Entry, String> 
 }
 
 /// The arguments are taken before they are given: with one too many, that is all that is said.
-fn entry_of(path: &ExprPath, arguments: &Punctuated<Expr, Token![,]>) -> TokenStream {
-    let names: Vec<Ident> = (0..arguments.len())
-        .map(|at| format_ident!("argument{}", at, span = Span::mixed_site()))
-        .collect();
-    let given = arguments.iter().zip(&names).map(|(argument, name)| match argument {
-        Expr::Path(_) | Expr::Field(_) => shown_at(argument, quote!(#name)),
-        other => other.to_token_stream(),
+fn entry_of(path: &ExprPath, arguments: &Punctuated<Expr, Token![,]>) -> Entry {
+    let (mut taken, mut given) = (TokenStream::new(), Vec::new());
+    for (at, argument) in arguments.iter().enumerate() {
+        let (Expr::Path(_) | Expr::Field(_)) = argument else {
+            given.push(argument.to_token_stream());
+            continue;
+        };
+        let (name, clone) = (mixed(&format!("argument{at}")), by_clone(argument));
+        taken.extend(quote!(let #name = #clone;));
+        given.push(shown_at(argument, quote!(#name)));
+    }
+    Entry::OfFunction { path: path.clone(), taken, arguments: quote!((#(#given),*)) }
+}
+
+/// `<get_user>::__target(id)` of `[get_user](id)`. What the compiler says of the name is then said of
+/// what this macro writes, and with the macro's name, which is the cure. In angles it says that this is
+/// no type, and not that a crate may be missing.
+pub(crate) fn written(input: TokenStream) -> TokenStream {
+    let mut input = input.into_iter();
+    let (Some(TokenTree::Group(path)), Some(arguments)) = (input.next(), input.next()) else {
+        return TokenStream::new();
+    };
+    let path = as_written_here(path.stream());
+    let (open, target) = (shown_at(&path, quote!(<)), shown_at(&path, quote!(>::__target)));
+    quote!(#open #path #target #arguments)
+}
+
+fn as_written_here(tokens: TokenStream) -> TokenStream {
+    let respanned = tokens.into_iter().map(|token| match token {
+        TokenTree::Group(group) => {
+            let inside = as_written_here(group.stream());
+            TokenTree::Group(Group::new(group.delimiter(), inside))
+        }
+        // `$crate` is a crate by its span.
+        TokenTree::Ident(name) if name == "$crate" => TokenTree::Ident(name),
+        mut token => {
+            token.set_span(Span::call_site().located_at(token.span()));
+            token
+        }
     });
-    let taken = arguments.iter().zip(&names).filter_map(|(argument, name)| {
-        let clone = by_clone(argument);
-        matches!(argument, Expr::Path(_) | Expr::Field(_)).then(|| quote!(let #name = #clone;))
-    });
-    // In angles, so that of what is not cached the compiler says that it is no type, and not that a
-    // crate may be missing.
-    let call = quote!(<#path>::__target);
-    let call = shown_at(path, call);
-    quote!({ #(#taken)* #call(#(#given),*) })
+    respanned.collect()
 }
 
 /// `find_cache` of `find`.

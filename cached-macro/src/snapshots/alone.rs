@@ -2,24 +2,14 @@
 async fn get_user(id: u64) -> Option<User> {
     ::cached_runtime::__private::made(|| {
             {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<Option<User>>::NEW,
-                    ::cached_runtime::__private::probe!(Option < User >),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    ::cached_runtime::__private::current(),
-                    {
-                        static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
-                            ::core::option::Option::None,
-                            "id: u64",
-                        );
-                        ::cached_runtime::__private::At::new(
-                            &SITE,
-                            ::cached_runtime::__private::place!(),
-                        )
-                    },
-                    &[],
+                let mut entry = ::cached_runtime::__private::required!(
+                    probe, Option < User >, ::core::marker::PhantomData:: <
+                    ::cached_runtime::__private::CacheDefault >,
+                    ::cached_runtime::__private::current(), { static SITE :
+                    ::cached_runtime::__private::Site =
+                    ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                    "id: u64"); ::cached_runtime::__private::At::new(& SITE,
+                    ::cached_runtime::__private::place!()) }, & []
                 );
                 entry.arg(&id);
                 entry

@@ -2,24 +2,14 @@
 async fn get_user(id: u64, kind: impl Kind + 'static) -> Result<User, sqlx::Error> {
     ::cached_runtime::__private::made(|| {
             {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                    ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    ::cached_runtime::__private::current(),
-                    {
-                        static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
-                            ::core::option::Option::None,
-                            "{id}",
-                        );
-                        ::cached_runtime::__private::At::new(
-                            &SITE,
-                            ::cached_runtime::__private::place!(),
-                        )
-                    },
-                    &[],
+                let mut entry = ::cached_runtime::__private::required!(
+                    probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                    ::cached_runtime::__private::CacheDefault >,
+                    ::cached_runtime::__private::current(), { static SITE :
+                    ::cached_runtime::__private::Site =
+                    ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                    "{id}"); ::cached_runtime::__private::At::new(& SITE,
+                    ::cached_runtime::__private::place!()) }, & []
                 );
                 entry.text(":");
                 entry.capture(&id);

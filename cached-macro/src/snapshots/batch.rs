@@ -74,24 +74,23 @@ Where the store could not be told; the entries may then still be served.*/
     pub async fn invalidate(
         ids: &[u64],
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
-        ::cached_runtime::__private::batch(
-                ::core::marker::PhantomData::<u64>,
-                ::cached_runtime::__private::Probe::<
-                    Result<HashMap<u64, User>, sqlx::Error>,
-                >::NEW,
-                ::cached_runtime::__private::kind_of!(
-                    Result < HashMap < u64, User >, sqlx::Error >
-                ),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_users>::__site(),
-                &[],
-            )
+        ::cached_runtime::__private::presumed_batch!(
+            ::core::marker::PhantomData:: < u64 >, ::cached_runtime::__private::Probe:: <
+            Result < HashMap < u64, User >, sqlx::Error > > ::NEW,
+            ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
+            sqlx::Error >), ::core::marker::PhantomData:: <
+            ::cached_runtime::__private::CacheDefault >,
+            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+        )
             .0
             .invalidate_each(
                 &ids[..],
                 |entry, ids| {
-                    entry.arg(&ids);
+                    entry
+                        .add(
+                            ::cached_runtime::__private::PartOf::Arg,
+                            &::cached_runtime::__private::part!(& ids),
+                        );
                 },
             )
             .await
@@ -132,38 +131,28 @@ Where the store could not be told; some may be removed already.*/
         u64,
         ::cached_runtime::Error,
     > {
-        ::cached_runtime::__private::batch(
-                ::core::marker::PhantomData::<u64>,
-                ::cached_runtime::__private::Probe::<
-                    Result<HashMap<u64, User>, sqlx::Error>,
-                >::NEW,
-                ::cached_runtime::__private::kind_of!(
-                    Result < HashMap < u64, User >, sqlx::Error >
-                ),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_users>::__site(),
-                &[],
-            )
+        ::cached_runtime::__private::presumed_batch!(
+            ::core::marker::PhantomData:: < u64 >, ::cached_runtime::__private::Probe:: <
+            Result < HashMap < u64, User >, sqlx::Error > > ::NEW,
+            ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
+            sqlx::Error >), ::core::marker::PhantomData:: <
+            ::cached_runtime::__private::CacheDefault >,
+            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+        )
             .0
             .invalidate_all()
             .await
     }
     ///What happened to the calls of `get_users` in this process.
     pub fn stats() -> ::cached_runtime::FunctionStats {
-        ::cached_runtime::__private::batch(
-                ::core::marker::PhantomData::<u64>,
-                ::cached_runtime::__private::Probe::<
-                    Result<HashMap<u64, User>, sqlx::Error>,
-                >::NEW,
-                ::cached_runtime::__private::kind_of!(
-                    Result < HashMap < u64, User >, sqlx::Error >
-                ),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_users>::__site(),
-                &[],
-            )
+        ::cached_runtime::__private::presumed_batch!(
+            ::core::marker::PhantomData:: < u64 >, ::cached_runtime::__private::Probe:: <
+            Result < HashMap < u64, User >, sqlx::Error > > ::NEW,
+            ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
+            sqlx::Error >), ::core::marker::PhantomData:: <
+            ::cached_runtime::__private::CacheDefault >,
+            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+        )
             .0
             .stats()
     }
@@ -171,24 +160,23 @@ Where the store could not be told; some may be removed already.*/
     pub fn __target(
         ids: &[u64],
     ) -> ::std::vec::Vec<::cached_runtime::__private::Target> {
-        ::cached_runtime::__private::batch(
-                ::core::marker::PhantomData::<u64>,
-                ::cached_runtime::__private::Probe::<
-                    Result<HashMap<u64, User>, sqlx::Error>,
-                >::NEW,
-                ::cached_runtime::__private::kind_of!(
-                    Result < HashMap < u64, User >, sqlx::Error >
-                ),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_users>::__site(),
-                &[],
-            )
+        ::cached_runtime::__private::presumed_batch!(
+            ::core::marker::PhantomData:: < u64 >, ::cached_runtime::__private::Probe:: <
+            Result < HashMap < u64, User >, sqlx::Error > > ::NEW,
+            ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
+            sqlx::Error >), ::core::marker::PhantomData:: <
+            ::cached_runtime::__private::CacheDefault >,
+            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+        )
             .0
             .targets(
                 &ids[..],
                 |entry, ids| {
-                    entry.arg(&ids);
+                    entry
+                        .add(
+                            ::cached_runtime::__private::PartOf::Arg,
+                            &::cached_runtime::__private::part!(& ids),
+                        );
                 },
             )
     }

@@ -5,20 +5,13 @@ where
 {
     ::cached_runtime::__private::made(|| {
             {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                    ::cached_runtime::__private::unshared!([T; N]),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    ::cached_runtime::__private::current(),
-                    <load<D, T, N>>::__site(),
-                    &[
-                        ::cached_runtime::__private::Cow::Borrowed(
-                            ::core::any::type_name::<T>(),
-                        ),
-                        ::cached_runtime::__private::const_name(N),
-                    ],
+                let mut entry = ::cached_runtime::__private::required!(
+                    unshared, [T; N], ::core::marker::PhantomData:: <
+                    ::cached_runtime::__private::CacheDefault >,
+                    ::cached_runtime::__private::current(), < load:: < D, T, N > >
+                    ::__site(), &
+                    [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name::
+                    < T > ()), ::cached_runtime::__private::const_name(N)]
                 );
                 entry.arg(&a);
                 entry.arg(&b);
@@ -60,21 +53,24 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
         T: Serialize + DeserializeOwned,
     {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::nowhere(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                unshared, [T; N], ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::nowhere(), < load:: < D, T, N > >
+                ::__site(), &
+                [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
+                > ()), ::cached_runtime::__private::const_name(N)]
             );
-            entry.arg(&a);
-            entry.arg(&b);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& a),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& b),
+                );
             entry
         }
             .key()
@@ -92,21 +88,24 @@ Where the store could not be told; the entry may then still be served.*/
         T: Serialize + DeserializeOwned,
     {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                unshared, [T; N], ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < load:: < D, T, N > >
+                ::__site(), &
+                [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
+                > ()), ::cached_runtime::__private::const_name(N)]
             );
-            entry.arg(&a);
-            entry.arg(&b);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& a),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& b),
+                );
             entry
         }
             .invalidate()
@@ -132,21 +131,24 @@ Where the store could not be asked.*/
         T: Serialize + DeserializeOwned,
     {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                unshared, [T; N], ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < load:: < D, T, N > >
+                ::__site(), &
+                [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
+                > ()), ::cached_runtime::__private::const_name(N)]
             );
-            entry.arg(&a);
-            entry.arg(&b);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& a),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& b),
+                );
             entry
         }
             .peek()
@@ -168,21 +170,24 @@ Where the store could not be told, or the value not be encoded.*/
         T: Serialize + DeserializeOwned,
     {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                unshared, [T; N], ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < load:: < D, T, N > >
+                ::__site(), &
+                [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
+                > ()), ::cached_runtime::__private::const_name(N)]
             );
-            entry.arg(&a);
-            entry.arg(&b);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& a),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& b),
+                );
             entry
         }
             .cached(::core::time::Duration::new(60u64, 0u32))
@@ -240,18 +245,13 @@ Where the store could not be told; some may be removed already.*/
         T: Serialize + DeserializeOwned,
     {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
+            let entry = ::cached_runtime::__private::presumed!(
+                unshared, [T; N], ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < load:: < D, T, N > >
+                ::__site(), &
+                [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
+                > ()), ::cached_runtime::__private::const_name(N)]
             );
             entry
         }
@@ -266,18 +266,13 @@ Where the store could not be told; some may be removed already.*/
         T: Serialize + DeserializeOwned,
     {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
+            let entry = ::cached_runtime::__private::presumed!(
+                unshared, [T; N], ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < load:: < D, T, N > >
+                ::__site(), &
+                [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
+                > ()), ::cached_runtime::__private::const_name(N)]
             );
             entry
         }
@@ -291,21 +286,24 @@ Where the store could not be told; some may be removed already.*/
         T: Serialize + DeserializeOwned,
     {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<[T; N]>::NEW,
-                ::cached_runtime::__private::unshared!([T; N]),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <load<D, T, N>>::__site(),
-                &[
-                    ::cached_runtime::__private::Cow::Borrowed(
-                        ::core::any::type_name::<T>(),
-                    ),
-                    ::cached_runtime::__private::const_name(N),
-                ],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                unshared, [T; N], ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < load:: < D, T, N > >
+                ::__site(), &
+                [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
+                > ()), ::cached_runtime::__private::const_name(N)]
             );
-            entry.arg(&a);
-            entry.arg(&b);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& a),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& b),
+                );
             entry
         }
             .target()

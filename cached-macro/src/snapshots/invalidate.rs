@@ -5,8 +5,30 @@ impl Repo {
             "rename",
             ::cached_runtime::__private::current(),
         );
-        invalidation.entry(get_user::__target(::core::clone::Clone::clone(&id)));
-        invalidation.entry(self.find_cache(&name).target());
+        invalidation
+            .entry({
+                let argument0 = ::core::clone::Clone::clone(&id);
+                ::cached_runtime::__private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
+                    [get_user] (argument0)
+                )
+            });
+        invalidation
+            .entry({
+                #[allow(nonstandard_style, dead_code, unused)]
+                trait NoHandle {
+                    fn find_cache<A0>(
+                        &self,
+                        _: A0,
+                    ) -> ::cached_runtime::__private::NoTarget
+                    where
+                        Self: ::cached_runtime::__private::HasHandle,
+                    {
+                        ::cached_runtime::__private::NoTarget
+                    }
+                }
+                impl<T: ?::core::marker::Sized> NoHandle for T {}
+                self.find_cache(&name).target()
+            });
         invalidation
             .pattern(|template| {
                 template.text("*get_orders*:");

@@ -26,9 +26,12 @@ async fn create(tenant: String, name: String) -> Result<User, Error> {
                 {
                     let user = value;
                     invalidation
-                        .entry(
-                            get_user::__target(::core::clone::Clone::clone(&user.id)),
-                        );
+                        .entry({
+                            let argument0 = ::core::clone::Clone::clone(&user.id);
+                            ::cached_runtime::__private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
+                                [get_user] (argument0)
+                            )
+                        });
                 }
                 {
                     let user: &User = value;

@@ -27,13 +27,10 @@ async fn get_settings(id: u64) -> Arc<Settings> {
             return found;
         }
         let entry = {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Arc<Settings>>::NEW,
-                ::cached_runtime::__private::probe!(Arc < Settings >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                near.cache(),
-                near.at(),
-                &[],
+            let mut entry = ::cached_runtime::__private::required!(
+                probe, Arc < Settings >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >, near.cache(), near.at(), &
+                []
             );
             entry.arg(&id);
             entry
@@ -79,13 +76,10 @@ fn get_user(id: u64) -> Option<User> {
             return found;
         }
         let entry = {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Option<User>>::NEW,
-                ::cached_runtime::__private::probe!(Option < User >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                near.cache(),
-                near.at(),
-                &[],
+            let mut entry = ::cached_runtime::__private::required!(
+                probe, Option < User >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >, near.cache(), near.at(), &
+                []
             );
             entry.arg(&id);
             entry
@@ -132,15 +126,10 @@ impl Repo {
                 return found;
             }
             let entry = {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                    ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    near.cache(),
-                    near.at(),
-                    &[],
+                let mut entry = ::cached_runtime::__private::required!(
+                    probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                    ::cached_runtime::__private::CacheDefault >, near.cache(), near.at(),
+                    & []
                 );
                 entry.text(":");
                 entry.capture(&self.tenant);

@@ -3,24 +3,14 @@ impl Repo {
     pub async fn find(&self, id: u64) -> Result<Option<User>, sqlx::Error> {
         ::cached_runtime::__private::made(|| {
                 {
-                    let mut entry = ::cached_runtime::__private::entry(
-                        ::cached_runtime::__private::Probe::<
-                            Result<Option<User>, sqlx::Error>,
-                        >::NEW,
-                        ::cached_runtime::__private::probe!(
-                            Result < Option < User >, sqlx::Error >
-                        ),
-                        ::core::marker::PhantomData::<
-                            ::cached_runtime::__private::CacheDefault,
-                        >,
-                        ::cached_runtime::__private::named(&self.cache),
-                        Self::__site_find(),
-                        &[],
+                    let mut entry = ::cached_runtime::__private::required!(
+                        probe, Result < Option < User >, sqlx::Error >,
+                        ::core::marker::PhantomData:: <
+                        ::cached_runtime::__private::CacheDefault >,
+                        ::cached_runtime::__private::named(& self.cache),
+                        Self::__site_find(), & []
                     );
-                    entry.text(":");
-                    entry.capture(&self.tenant);
-                    entry.text(":");
-                    entry.capture(&id);
+                    Self::__key_find(&*self, &mut entry, &id);
                     entry
                 }
                     .cached(::core::time::Duration::new(60u64, 0u32))
@@ -46,6 +36,26 @@ impl Repo {
             ::cached_runtime::__private::place!(),
         )
     }
+    #[doc(hidden)]
+    #[allow(
+        unused,
+        nonstandard_style,
+        unused_parens,
+        clippy::all,
+        clippy::pedantic,
+        clippy::nursery
+    )]
+    #[inline]
+    fn __key_find(
+        &self,
+        entry: &mut impl ::cached_runtime::__private::Keyed,
+        id: &(u64),
+    ) {
+        entry.text(":");
+        entry.capture(&self.tenant);
+        entry.text(":");
+        entry.capture(&id);
+    }
     ///The entry of one call of `find`: `invalidate`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.
     #[allow(
         unused,
@@ -65,22 +75,13 @@ impl Repo {
         impl ::core::future::Future<Output = Result<Option<User>, sqlx::Error>>,
     > {
         let plan = {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<
-                    Result<Option<User>, sqlx::Error>,
-                >::NEW,
-                ::cached_runtime::__private::probe!(
-                    Result < Option < User >, sqlx::Error >
-                ),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::named(&self.cache),
-                Self::__site_find(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Result < Option < User >, sqlx::Error >,
+                ::core::marker::PhantomData:: < ::cached_runtime::__private::CacheDefault
+                >, ::cached_runtime::__private::named(& self.cache), Self::__site_find(),
+                & []
             );
-            entry.text(":");
-            entry.capture(&self.tenant);
-            entry.text(":");
-            entry.capture(&id);
+            Self::__key_find(&*self, &mut entry, &id);
             entry
         }
             .cached(::core::time::Duration::new(60u64, 0u32));

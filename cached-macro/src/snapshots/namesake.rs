@@ -2,15 +2,10 @@
 async fn order(user: u64, order: u64) -> Order {
     ::cached_runtime::__private::made(|| {
             {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<Order>::NEW,
-                    ::cached_runtime::__private::probe!(Order),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    ::cached_runtime::__private::current(),
-                    <order>::__site(),
-                    &[],
+                let mut entry = ::cached_runtime::__private::required!(
+                    probe, Order, ::core::marker::PhantomData:: <
+                    ::cached_runtime::__private::CacheDefault >,
+                    ::cached_runtime::__private::current(), < order > ::__site(), & []
                 );
                 entry.arg(&user);
                 entry.arg(&order);
@@ -47,16 +42,21 @@ impl order {
     ///The key of `order(…)`, relative to the namespace: what `Cache::invalidate_key` takes. Asks for the arguments that the key uses.
     fn key(user: u64, order: u64) -> ::cached_runtime::Key {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::nowhere(),
-                <order>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Order, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::nowhere(), < order > ::__site(), & []
             );
-            entry.arg(&user);
-            entry.arg(&order);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& user),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& order),
+                );
             entry
         }
             .key()
@@ -70,16 +70,21 @@ Where the store could not be told; the entry may then still be served.*/
         order: u64,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <order>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Order, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < order > ::__site(), & []
             );
-            entry.arg(&user);
-            entry.arg(&order);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& user),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& order),
+                );
             entry
         }
             .invalidate()
@@ -101,16 +106,21 @@ Where the store could not be asked.*/
         ::cached_runtime::Error,
     > {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <order>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Order, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < order > ::__site(), & []
             );
-            entry.arg(&user);
-            entry.arg(&order);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& user),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& order),
+                );
             entry
         }
             .peek()
@@ -128,16 +138,21 @@ Where the store could not be told, or the value not be encoded.*/
         >>::Value,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <order>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Order, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < order > ::__site(), & []
             );
-            entry.arg(&user);
-            entry.arg(&order);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& user),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& order),
+                );
             entry
         }
             .cached(::core::time::Duration::new(60u64, 0u32))
@@ -175,13 +190,10 @@ Where the store could not be told, or the value not be encoded.*/
 Where the store could not be told; some may be removed already.*/
     async fn invalidate_all() -> ::core::result::Result<u64, ::cached_runtime::Error> {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <order>::__site(),
-                &[],
+            let entry = ::cached_runtime::__private::presumed!(
+                probe, Order, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < order > ::__site(), & []
             );
             entry
         }
@@ -191,13 +203,10 @@ Where the store could not be told; some may be removed already.*/
     ///What happened to the calls of `order` in this process.
     fn stats() -> ::cached_runtime::FunctionStats {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <order>::__site(),
-                &[],
+            let entry = ::cached_runtime::__private::presumed!(
+                probe, Order, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < order > ::__site(), & []
             );
             entry
         }
@@ -206,16 +215,21 @@ Where the store could not be told; some may be removed already.*/
     #[doc(hidden)]
     fn __target(user: u64, order: u64) -> ::cached_runtime::__private::Target {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Order>::NEW,
-                ::cached_runtime::__private::probe!(Order),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <order>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Order, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < order > ::__site(), & []
             );
-            entry.arg(&user);
-            entry.arg(&order);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& user),
+                );
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& order),
+                );
             entry
         }
             .target()

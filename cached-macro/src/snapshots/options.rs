@@ -3,28 +3,15 @@
 async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
     crate::cached_runtime::__private::made(|| {
             {
-                let mut entry = crate::cached_runtime::__private::entry(
-                    crate::cached_runtime::__private::Probe::<
-                        Result<Option<User>, Error>,
-                    >::NEW,
-                    crate::cached_runtime::__private::probe!(
-                        Result < Option < User >, Error >
-                    ),
-                    ::core::marker::PhantomData::<
-                        crate::cached_runtime::__private::Named<MessagePack>,
-                    >,
-                    crate::cached_runtime::__private::named(&tenant.cache),
-                    {
-                        static SITE: crate::cached_runtime::__private::Site = crate::cached_runtime::__private::Site::new(
-                            ::core::option::Option::Some("users"),
-                            "v1:{.id}:{}",
-                        );
-                        crate::cached_runtime::__private::At::new(
-                            &SITE,
-                            crate::cached_runtime::__private::place!(),
-                        )
-                    },
-                    &[],
+                let mut entry = crate::cached_runtime::__private::required!(
+                    probe, Result < Option < User >, Error >,
+                    ::core::marker::PhantomData:: < crate
+                    ::cached_runtime::__private::Named < MessagePack > >, crate
+                    ::cached_runtime::__private::named(& tenant.cache), { static SITE :
+                    crate ::cached_runtime::__private::Site = crate
+                    ::cached_runtime::__private::Site::new(::core::option::Option::Some("users"),
+                    "v1:{.id}:{}"); crate ::cached_runtime::__private::At::new(& SITE,
+                    crate ::cached_runtime::__private::place!()) }, & []
                 );
                 entry.text(":");
                 entry.text("v1:");
@@ -54,6 +41,7 @@ async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
                 .load_timeout(::core::time::Duration::new(2u64, 0u32))
                 .single_flight(crate::cached_runtime::__private::SingleFlight::Process)
                 .jitter(0.1f64)
+                .compress::<crate::cached_runtime::__private::Zstd>(4096)
                 .cache_if(User::is_complete)
                 .none_ttl(::core::time::Duration::new(5u64, 0u32))
                 .err_ttl(
@@ -62,7 +50,6 @@ async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
                         crate::cached_runtime::__private::Named<MessagePack>,
                     >,
                 )
-                .compress::<crate::cached_runtime::__private::Zstd>(4096)
         })
         .run(async move {
             if false {

@@ -3,15 +3,10 @@
 pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
     ::cached_runtime::__private::made(|| {
             {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                    ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    ::cached_runtime::__private::current(),
-                    <get_user>::__site(),
-                    &[],
+                let mut entry = ::cached_runtime::__private::required!(
+                    probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                    ::cached_runtime::__private::CacheDefault >,
+                    ::cached_runtime::__private::current(), < get_user > ::__site(), & []
                 );
                 entry.arg(&id);
                 entry
@@ -49,15 +44,16 @@ impl get_user {
     ///The key of `get_user(…)`, relative to the namespace: what `Cache::invalidate_key` takes. Asks for the arguments that the key uses.
     pub fn key(id: u64) -> ::cached_runtime::Key {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::nowhere(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::nowhere(), < get_user > ::__site(), & []
             );
-            entry.arg(&id);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& id),
+                );
             entry
         }
             .key()
@@ -70,15 +66,16 @@ Where the store could not be told; the entry may then still be served.*/
         id: u64,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&id);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& id),
+                );
             entry
         }
             .invalidate()
@@ -102,15 +99,16 @@ Where the store could not be asked.*/
         ::cached_runtime::Error,
     > {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&id);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& id),
+                );
             entry
         }
             .peek()
@@ -130,15 +128,16 @@ Where the store could not be told, or the value not be encoded.*/
         >>::Value,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&id);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& id),
+                );
             entry
         }
             .cached(::core::time::Duration::new(60u64, 0u32))
@@ -179,13 +178,10 @@ Where the store could not be told; some may be removed already.*/
         ::cached_runtime::Error,
     > {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let entry = ::cached_runtime::__private::presumed!(
+                probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
             entry
         }
@@ -195,13 +191,10 @@ Where the store could not be told; some may be removed already.*/
     ///What happened to the calls of `get_user` in this process.
     pub fn stats() -> ::cached_runtime::FunctionStats {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let entry = ::cached_runtime::__private::presumed!(
+                probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
             entry
         }
@@ -210,15 +203,16 @@ Where the store could not be told; some may be removed already.*/
     #[doc(hidden)]
     pub fn __target(id: u64) -> ::cached_runtime::__private::Target {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<Result<User, sqlx::Error>>::NEW,
-                ::cached_runtime::__private::probe!(Result < User, sqlx::Error >),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&id);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& id),
+                );
             entry
         }
             .target()

@@ -2,15 +2,10 @@
 fn get_user<'a>(db: &Db, name: &'a str) -> User {
     ::cached_runtime::__private::made(|| {
             {
-                let mut entry = ::cached_runtime::__private::entry(
-                    ::cached_runtime::__private::Probe::<User>::NEW,
-                    ::cached_runtime::__private::probe!(User),
-                    ::core::marker::PhantomData::<
-                        ::cached_runtime::__private::CacheDefault,
-                    >,
-                    ::cached_runtime::__private::current(),
-                    <get_user>::__site(),
-                    &[],
+                let mut entry = ::cached_runtime::__private::required!(
+                    probe, User, ::core::marker::PhantomData:: <
+                    ::cached_runtime::__private::CacheDefault >,
+                    ::cached_runtime::__private::current(), < get_user > ::__site(), & []
                 );
                 entry.arg(&name);
                 entry
@@ -40,15 +35,16 @@ impl get_user {
     ///The key of `get_user(…)`, relative to the namespace: what `Cache::invalidate_key` takes. Asks for the arguments that the key uses.
     fn key<'a>(name: &'a str) -> ::cached_runtime::Key {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::nowhere(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, User, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::nowhere(), < get_user > ::__site(), & []
             );
-            entry.arg(&name);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& name),
+                );
             entry
         }
             .key()
@@ -61,15 +57,16 @@ Where the store could not be told; the entry may then still be served.*/
         name: &'a str,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, User, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&name);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& name),
+                );
             entry
         }
             .invalidate_blocking()
@@ -89,15 +86,16 @@ Where the store could not be asked.*/
         ::cached_runtime::Error,
     > {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, User, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&name);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& name),
+                );
             entry
         }
             .peek_blocking()
@@ -113,15 +111,16 @@ Where the store could not be told, or the value not be encoded.*/
         >>::Value,
     ) -> ::core::result::Result<(), ::cached_runtime::Error> {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, User, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&name);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& name),
+                );
             entry
         }
             .cached(::core::time::Duration::new(300u64, 0u32))
@@ -156,13 +155,10 @@ Where the store could not be told, or the value not be encoded.*/
 Where the store could not be told; some may be removed already.*/
     fn invalidate_all<'a>() -> ::core::result::Result<u64, ::cached_runtime::Error> {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let entry = ::cached_runtime::__private::presumed!(
+                probe, User, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
             entry
         }
@@ -171,13 +167,10 @@ Where the store could not be told; some may be removed already.*/
     ///What happened to the calls of `get_user` in this process.
     fn stats<'a>() -> ::cached_runtime::FunctionStats {
         {
-            let entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let entry = ::cached_runtime::__private::presumed!(
+                probe, User, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
             entry
         }
@@ -186,15 +179,16 @@ Where the store could not be told; some may be removed already.*/
     #[doc(hidden)]
     fn __target<'a>(name: &'a str) -> ::cached_runtime::__private::Target {
         {
-            let mut entry = ::cached_runtime::__private::entry(
-                ::cached_runtime::__private::Probe::<User>::NEW,
-                ::cached_runtime::__private::probe!(User),
-                ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
-                ::cached_runtime::__private::current(),
-                <get_user>::__site(),
-                &[],
+            let mut entry = ::cached_runtime::__private::presumed!(
+                probe, User, ::core::marker::PhantomData:: <
+                ::cached_runtime::__private::CacheDefault >,
+                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
             );
-            entry.arg(&name);
+            entry
+                .add(
+                    ::cached_runtime::__private::PartOf::Arg,
+                    &::cached_runtime::__private::part!(& name),
+                );
             entry
         }
             .target()

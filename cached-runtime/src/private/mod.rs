@@ -15,6 +15,7 @@ mod ways;
 
 pub use std::borrow::Cow;
 
+pub use cached_macro::cache_result_is_missing_above_it_or_what_it_skips_is_given;
 pub use serde::de::DeserializeOwned;
 
 pub use self::batch::{Batch, batch};
@@ -27,7 +28,7 @@ pub(crate) use self::options::{Always, Fixed, NoErrors};
 pub use self::options::{IntoTtl, KeepIf, Zstd, ZstdFeature};
 pub use self::plan::Plan;
 pub use self::presumed::{Begun, Given, PartOf, Taken, begun, begun_batch, by_presumption};
-pub use self::required::{Length, by_serde, length};
+pub use self::required::{Keyed, Length, TagText, Tagged, by_serde, length};
 pub use self::tag::{Captured, Part, Plain, Shown, Tag, Unasked, Unwritten, Written};
 pub use self::ways::{Again, BatchKey, MapOf, ReturnsMap, Ways, again};
 pub use crate::__cached_companion as if_this_type_is_in_the_way_write_companion_equals_false;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::entry::{Entry, begin};
+use super::{Near, Part, Tag};
 use crate::cache::Current;
 use crate::coder::Choice;
 use crate::equality::{Asked, Compares};
@@ -70,6 +71,79 @@ pub trait Writable: Serialize {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize> Writable for T {}
+
+/// What a template fills a key into.
+pub trait Keyed {
+    /// Adds the template's text.
+    fn text(&mut self, text: &str);
+    /// Adds what it captures.
+    fn capture<T: Argument + ?Sized>(&mut self, value: &T);
+    /// Adds what it captures, of a type that only its value knows.
+    fn typed_capture<T: Argument + ?Sized>(&mut self, value: &T);
+}
+
+/// What templates fill tags into.
+pub trait Tagged {
+    /// One tag.
+    type Tag: TagText;
+    /// Adds a tag.
+    fn tag(&mut self, template: impl FnOnce(&mut Self::Tag));
+}
+
+/// What a template fills one tag into.
+pub trait TagText {
+    /// Adds the template's text.
+    fn text(&mut self, text: &str);
+    /// Adds what it captures.
+    fn part(&mut self, part: &impl Part);
+}
+
+macro_rules! forwarded {
+    ($([$($generics:tt)*] $of:ty, tag [$($of_tag:tt)*] $tag:ty;)*) => {$(
+        impl<$($generics)*> Keyed for $of {
+            #[inline]
+            fn text(&mut self, text: &str) {
+                <$of>::text(self, text);
+            }
+
+            #[inline]
+            fn capture<T: Argument + ?Sized>(&mut self, value: &T) {
+                <$of>::capture(self, value);
+            }
+
+            #[inline]
+            fn typed_capture<T: Argument + ?Sized>(&mut self, value: &T) {
+                <$of>::typed_capture(self, value);
+            }
+        }
+
+        impl<$($generics)*> Tagged for $of {
+            type Tag = $tag;
+
+            #[inline]
+            fn tag(&mut self, template: impl FnOnce(&mut $tag)) {
+                <$of>::tag(self, template);
+            }
+        }
+
+        impl<$($of_tag)*> TagText for $tag {
+            #[inline]
+            fn text(&mut self, text: &str) {
+                <$tag>::text(self, text);
+            }
+
+            #[inline]
+            fn part(&mut self, part: &impl Part) {
+                <$tag>::part(self, part);
+            }
+        }
+    )*};
+}
+
+forwarded! {
+    [R: ShapeOf<N>, const N: u8] Entry<R, N>, tag [] Tag;
+    ['a, R: ShapeOf<N>, const N: u8] Near<'a, R, N>, tag ['a, R: ShapeOf<N>, const N: u8] Near<'a, R, N>;
+}
 
 /// Lengths of time that are no literal.
 #[diagnostic::on_unimplemented(
