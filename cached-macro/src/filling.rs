@@ -199,7 +199,8 @@ impl<'a> Apart<'a> {
             let (name, ty) = (param.name()?, &param.ty);
             Some(if is_reference(ty) { quote!(#name: #ty) } else { quote!(#name: &(#ty)) })
         });
-        let receiver = self.own_self.then(|| quote!(&self,));
+        let own = model.function.own_self().filter(|_| self.own_self);
+        let receiver = own.map(|own| quote!(&#own,));
         let (parts, target) = match self.which {
             Templates::Key => (key_parts(model, &Use::Call, &entry), quote!(Keyed)),
             Templates::Tags => {

@@ -156,7 +156,7 @@ fn check_verb(path: &ExprPath) -> Result<(), String> {
 fn is_own(receiver: &Expr, function: &Function) -> bool {
     let own = matches!(receiver, Expr::Path(path) if path.path.is_ident("self"));
     let receiver = function.receiver().map(|receiver| &receiver.kind);
-    own && matches!(receiver, Some(ReceiverKind::Value | ReceiverKind::Reference(..)))
+    own && matches!(receiver, Some(ReceiverKind::Value | ReceiverKind::Reference(_, _, None)))
 }
 
 /// A method without a handle: a trait has one of that name for all types, which comes after a type's

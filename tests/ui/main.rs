@@ -6,6 +6,8 @@
 //! on the version they were written with; on another one only what must compile is compiled.
 #![allow(clippy::print_stderr, reason = "a check that is left out says so")]
 
+mod once;
+
 use std::process::Command;
 
 /// The compiler whose words stand in the `.stderr` files.
@@ -41,6 +43,16 @@ fn mistakes_are_reported_where_they_are_and_with_their_cure() {
         "types",
     ] {
         cases.compile_fail(format!("ui/{group}/fail_*.rs"));
+    }
+}
+
+#[test]
+fn each_mistake_is_said_once() {
+    let compiler = compiler();
+    if compiler.starts_with(COMPILER) {
+        once::check();
+    } else {
+        eprintln!("diagnostics are not counted: this is {compiler}, they are of {COMPILER}x");
     }
 }
 

@@ -12,23 +12,7 @@ impl Repo {
                     [get_user] (argument0)
                 )
             });
-        invalidation
-            .entry({
-                #[allow(nonstandard_style, dead_code, unused)]
-                trait NoHandle {
-                    fn find_cache<A0>(
-                        &self,
-                        _: A0,
-                    ) -> ::cached_runtime::__private::NoTarget
-                    where
-                        Self: ::cached_runtime::__private::HasHandle,
-                    {
-                        ::cached_runtime::__private::NoTarget
-                    }
-                }
-                impl<T: ?::core::marker::Sized> NoHandle for T {}
-                self.find_cache(&name).target()
-            });
+        invalidation.entry(self.find_cache(&name).target());
         invalidation
             .pattern(|template| {
                 template.text("*get_orders*:");

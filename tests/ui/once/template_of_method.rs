@@ -1,0 +1,17 @@
+use cached_runtime::cache_result;
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Serialize, Deserialize)]
+pub struct User {
+    id: u64,
+}
+
+pub struct Repo;
+impl Repo {
+    #[cache_result(ttl = 60, key = "x:{id", companion)]
+    async fn get(&self, id: u64) -> Option<User> {
+        None
+    }
+}
+
+fn main() {}

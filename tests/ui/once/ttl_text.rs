@@ -1,0 +1,9 @@
+use cached_runtime::cache_result;
+
+const TTL: &str = "60s";
+#[cache_result(ttl = TTL)]
+async fn get(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+use cached_runtime::cache_result;
+
+#[derive(Clone)]
+pub struct Plain {
+    id: u64,
+}
+
+#[cache_result(ttl = 60)]
+async fn get(id: u64) -> Vec<Plain> {
+    todo!()
+}
+
+fn main() {}
