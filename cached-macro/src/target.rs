@@ -2,9 +2,8 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprPath, ReceiverKind, Token};
+use syn::{Expr, ExprPath, ReceiverKind};
 
 use crate::expand::mixed;
 use crate::function::Function;
@@ -14,11 +13,10 @@ use crate::spans::shown_at;
 /// The entry that a call of a cached function would use.
 pub(crate) enum Entry {
     Of(TokenStream),
-    /// By a free function: its path, and the arguments, some of them taken beforehand.
+    /// By a free function: its path, and the arguments.
     OfFunction {
         path: ExprPath,
-        taken: TokenStream,
-        arguments: TokenStream,
+        arguments: Vec<TokenStream>,
     },
     /// By a method of the writing function's own type, which may have no handle.
     OfOwn {
@@ -33,12 +31,16 @@ impl Entry {
     pub(crate) fn tokens(&self, private: &TokenStream) -> TokenStream {
         match self {
             Self::Of(target) => target.clone(),
-            Self::OfFunction { path, taken, arguments } => quote!({
-                #taken
-                #private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
-                    [#path] #arguments
-                )
-            }),
+            // How many arguments it takes is settled before they are given: with one too many, that is
+            // all that is said.
+            Self::OfFunction { path, arguments } => {
+                let (target, any) = (mixed("target"), arguments.iter().map(|_| quote!(_)));
+                quote! {{
+                    let #target: fn(#(#any),*) -> _ =
+                        #private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(#path);
+                    #target(#(#arguments),*)
+                }}
+            }
             Self::OfOwn { handle, arguments, target } => {
                 or_no_handle(private, handle, *arguments, target)
             }
@@ -65,7 +67,8 @@ pub(crate) fn target(expr: &Expr, function: &Function) -> Result<Entry, String> 
                 }
                 return Ok(Entry::Of(quote!(#path(#(#arguments),*).target())));
             }
-            Ok(entry_of(path, &call.args))
+            let arguments = call.args.iter().map(by_clone).collect();
+            Ok(Entry::OfFunction { path: path.clone(), arguments })
         }
         Expr::MethodCall(call) => {
             let arguments: Vec<TokenStream> = call.args.iter().map(by_clone).collect();
@@ -85,32 +88,13 @@ pub(crate) fn target(expr: &Expr, function: &Function) -> Result<Entry, String> 
     }
 }
 
-/// The arguments are taken before they are given: with one too many, that is all that is said.
-fn entry_of(path: &ExprPath, arguments: &Punctuated<Expr, Token![,]>) -> Entry {
-    let (mut taken, mut given) = (TokenStream::new(), Vec::new());
-    for (at, argument) in arguments.iter().enumerate() {
-        let (Expr::Path(_) | Expr::Field(_)) = argument else {
-            given.push(argument.to_token_stream());
-            continue;
-        };
-        let (name, clone) = (mixed(&format!("argument{at}")), by_clone(argument));
-        taken.extend(quote!(let #name = #clone;));
-        given.push(shown_at(argument, quote!(#name)));
-    }
-    Entry::OfFunction { path: path.clone(), taken, arguments: quote!((#(#given),*)) }
-}
-
-/// `<get_user>::__target(id)` of `[get_user](id)`. What the compiler says of the name is then said of
-/// what this macro writes, and with the macro's name, which is the cure. In angles it says that this is
-/// no type, and not that a crate may be missing.
-pub(crate) fn written(input: TokenStream) -> TokenStream {
-    let mut input = input.into_iter();
-    let (Some(TokenTree::Group(path)), Some(arguments)) = (input.next(), input.next()) else {
-        return TokenStream::new();
-    };
-    let path = as_written_here(path.stream());
+/// `<get_user>::__target` of `get_user`. What the compiler says of the name is then said of what this
+/// macro writes, and with the macro's name, which is the cure. In angles it says that this is no type,
+/// and not that a crate may be missing.
+pub(crate) fn written(path: TokenStream) -> TokenStream {
+    let path = as_written_here(path);
     let (open, target) = (shown_at(&path, quote!(<)), shown_at(&path, quote!(>::__target)));
-    quote!(#open #path #target #arguments)
+    quote!(#open #path #target)
 }
 
 fn as_written_here(tokens: TokenStream) -> TokenStream {

@@ -37,7 +37,7 @@ pub(crate) fn check() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let names = names(&cases);
     assert!(names.len() > 40, "the cases are in {}", cases.display());
-    let said = compile(&project(&cases, workspace, &names), workspace);
+    let said = compile(&project(&cases, workspace, &names));
     let mut wrong = Vec::new();
     for name in &names {
         let diagnostics = said.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -45,7 +45,7 @@ pub(crate) fn check() {
             wrong.push(format!("{name}: {} diagnostics", diagnostics.len()));
         }
         let text = diagnostics.join("\n").replace(&workspace.display().to_string(), "$WORKSPACE");
-        expect_file![cases.join(format!("{name}.stderr"))].assert_eq(&without_rustc(&text));
+        expect_file![cases.join(format!("{name}.stderr"))].assert_eq(&settled(&text));
     }
     assert!(wrong.is_empty(), "more or less than one diagnostic a mistake: {wrong:#?}");
 }
@@ -63,7 +63,7 @@ fn names(cases: &Path) -> Vec<String> {
 
 /// A crate with a program for each case, outside the workspace, as its users' are.
 fn project(cases: &Path, workspace: &Path, names: &[String]) -> PathBuf {
-    let project = workspace.join("target/tests/once");
+    let project = Path::new(env!("CARGO_TARGET_TMPDIR")).join("once");
     fs::create_dir_all(&project).unwrap();
     let mut manifest = format!(
         "[package]\nname = \"once\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
@@ -89,12 +89,13 @@ fn write_if_other(path: &Path, text: &str) {
 }
 
 /// The errors of each program.
-fn compile(project: &Path, workspace: &Path) -> BTreeMap<String, Vec<String>> {
+fn compile(project: &Path) -> BTreeMap<String, Vec<String>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["check", "--bins", "--keep-going", "--offline", "--message-format=json"])
         .current_dir(project)
-        .env("CARGO_TARGET_DIR", workspace.join("target/tests/once/target"))
+        // With what the workspace has compiled.
+        .env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap())
         // As an editor compiles it. What is said twice is said once without.
         .env("CARGO_INCREMENTAL", "1")
         .stderr(Stdio::piped())
@@ -114,13 +115,29 @@ fn compile(project: &Path, workspace: &Path) -> BTreeMap<String, Vec<String>> {
     said
 }
 
-/// Where the compiler's own sources are is not said of each compiler.
-fn without_rustc(text: &str) -> String {
-    let lines = text.lines().map(|line| match line.find("/rustc/") {
-        Some(at) => format!("{}$RUSTC", &line[..at]),
-        None => line.to_owned(),
+/// The text without what changes though nothing that users read does: where in the runtime and in the
+/// compiler's own sources something stands, and how wide the margin is for that.
+fn settled(text: &str) -> String {
+    let mut ours = true;
+    let lines = text.lines().map(|line| {
+        let line = line.split("/rustc/").next().unwrap_or(line).trim_end();
+        let content = line.trim_start();
+        let number = content.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        let behind = content[number.len()..].trim_start();
+        let in_margin = ["|", "=", "-->", ":::"].iter().any(|mark| behind.starts_with(mark));
+        if !in_margin {
+            return line.to_owned();
+        }
+        match behind.strip_prefix("-->").or_else(|| behind.strip_prefix(":::")) {
+            Some(place) => {
+                ours = place.trim().starts_with("$WORKSPACE/tests");
+                let place = if ours { place } else { place.split(':').next().unwrap_or(place) };
+                format!("   -->{place}")
+            }
+            None => format!("{:>2} {behind}", if ours { number } else { "" }),
+        }
     });
-    let mut text: String = lines.map(|line| line.trim_end().to_owned() + "\n").collect();
+    let mut text: String = lines.map(|line| line + "\n").collect();
     text.truncate(text.trim_end().len());
     text.push('\n');
     text

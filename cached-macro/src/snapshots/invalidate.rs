@@ -7,10 +7,10 @@ impl Repo {
         );
         invalidation
             .entry({
-                let argument0 = ::core::clone::Clone::clone(&id);
-                ::cached_runtime::__private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
-                    [get_user] (argument0)
-                )
+                let target: fn(_) -> _ = ::cached_runtime::__private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
+                    get_user
+                );
+                target(::core::clone::Clone::clone(&id))
             });
         invalidation.entry(self.find_cache(&name).target());
         invalidation

@@ -27,10 +27,10 @@ async fn create(tenant: String, name: String) -> Result<User, Error> {
                     let user = value;
                     invalidation
                         .entry({
-                            let argument0 = ::core::clone::Clone::clone(&user.id);
-                            ::cached_runtime::__private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
-                                [get_user] (argument0)
-                            )
+                            let target: fn(_) -> _ = ::cached_runtime::__private::cache_result_is_missing_above_it_or_what_it_skips_is_given!(
+                                get_user
+                            );
+                            target(::core::clone::Clone::clone(&user.id))
                         });
                 }
                 {
