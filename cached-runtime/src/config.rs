@@ -38,6 +38,11 @@ pub(crate) struct Config {
     pub(crate) idle_check: Duration,
     pub(crate) codec: DefaultCodec,
     pub(crate) clock: Clock,
+    /// How many replicas must have an invalidation. 0: it is done once the server has it.
+    pub(crate) replicas: usize,
+    /// For servers that are reached over TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::Tls>,
     /// Instead of the URL's login.
     pub(crate) credentials: Option<Provider>,
 }
@@ -59,6 +64,9 @@ impl Default for Config {
             idle_check: Duration::from_secs(5),
             codec: DefaultCodec::Json,
             clock: Clock::system(),
+            replicas: 0,
+            #[cfg(feature = "tls")]
+            tls: None,
             credentials: None,
         }
     }

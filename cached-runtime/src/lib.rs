@@ -41,7 +41,7 @@
 //! | `msgpack` | `codec = MessagePack` |
 //! | `postcard` | `codec = Postcard` |
 //! | `zstd` | `compress` |
-//! | `tls` | `rediss://` URLs |
+//! | `tls` | `rediss://` URLs, [`Tls`](CacheBuilder::tls) |
 #![doc = include_str!("docs/processes.md")]
 //!
 #![doc = include_str!("docs/limits.md")]
@@ -75,6 +75,8 @@ mod size;
 mod stats;
 mod store;
 mod tally;
+#[cfg(feature = "tls")]
+mod tls;
 mod token;
 
 #[doc(hidden)]
@@ -99,6 +101,8 @@ pub use crate::fetched::{Fetched, Source};
 pub use crate::key::Key;
 pub use crate::policy::Policy;
 pub use crate::stats::{CacheStats, FunctionStats, LocalStats};
+#[cfg(feature = "tls")]
+pub use crate::tls::Tls;
 
 /// The README's Rust blocks, compiled and run as tests.
 #[cfg(doctest)]

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use redis::Value;
 
+use crate::certs::Authority;
 use crate::ports::free_port;
+use crate::program::{Ability, knows};
 use crate::wait::poll;
 use crate::{Proxy, RedisServer};
 use view::View;
@@ -66,6 +68,42 @@ impl RedisCluster {
         let count = primaries * (1 + replicas_per_primary);
         let nodes = (0..count).map(|_| node(args)).collect();
         Self::join(nodes, Vec::new(), primaries, 0)
+    }
+
+    /// Starts a cluster of primaries that speak TLS as well, among each other alone, with certificates
+    /// by this authority for these hosts; with these arguments after the harness's own.
+    #[must_use]
+    pub fn start_tls(
+        primaries: usize,
+        authority: &Authority,
+        hosts: &[&str],
+        args: &[&str],
+    ) -> Self {
+        let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let nodes = (0..primaries).map(|_| {
+            let certs = authority.server(hosts).arguments();
+            let secure = ["--tls-cluster", "yes", "--tls-replication", "yes"].map(str::to_owned);
+            let all = [&certs[..], &secure, &args].concat();
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            node_by(&all, true)
+        });
+        Self::join(nodes.collect(), Vec::new(), primaries, 0)
+    }
+
+    /// `rediss+cluster://HOST:PORT` of the first node of a cluster that speaks TLS.
+    ///
+    /// # Panics
+    ///
+    /// When it speaks none.
+    #[must_use]
+    pub fn tls_url(&self, host: &str) -> String {
+        let reply = self.nodes[0].ask("config|get", &["CONFIG", "GET", "tls-port"]);
+        match reply {
+            Ok(Value::Array(pair)) if pair.len() == 2 => {
+                format!("rediss+cluster://{host}:{}", text(pair[1].clone()))
+            }
+            other => panic!("no port for TLS: {other:?}"),
+        }
     }
 
     /// [`start`](Self::start), without replicas, and with one more primary, the
@@ -286,6 +324,10 @@ impl RedisCluster {
 }
 
 fn node(args: &[&str]) -> RedisServer {
+    node_by(args, false)
+}
+
+fn node_by(args: &[&str], tls: bool) -> RedisServer {
     RedisServer::start_by(|| {
         let timeout = NODE_TIMEOUT.as_millis().to_string();
         // The default is 10000 more than the port, from where outgoing
@@ -293,7 +335,6 @@ fn node(args: &[&str]) -> RedisServer {
         let bus = free_port().to_string();
         let own = [
             ["--cluster-enabled", "yes"],
-            ["--cluster-port", &bus],
             ["--cluster-node-timeout", &timeout],
             // A replica stands for election however old its data are.
             ["--cluster-replica-validity-factor", "0"],
@@ -302,11 +343,19 @@ fn node(args: &[&str]) -> RedisServer {
             ["--cluster-allow-replica-migration", "no"],
             ["--repl-diskless-sync-delay", "0"],
         ];
-        own.as_flattened().iter().chain(args).map(|arg| (*arg).to_owned()).collect()
+        let bus = knows(Ability::ClusterPort).then_some(["--cluster-port", &bus]);
+        let secure = free_port().to_string();
+        let secure = tls.then_some(["--tls-port", &secure]);
+        let ports = bus.as_slice().as_flattened().iter().chain(secure.as_slice().as_flattened());
+        let own = own.as_flattened().iter().chain(ports).chain(args);
+        own.map(|arg| (*arg).to_owned()).collect()
     })
 }
 
 fn bus_port(node: &RedisServer) -> String {
+    if !knows(Ability::ClusterPort) {
+        return (node.port() + 10_000).to_string();
+    }
     let reply = node.ask("config|get", &["CONFIG", "GET", "cluster-port"]);
     match reply {
         Ok(Value::Array(pair)) if pair.len() == 2 => text(pair[1].clone()),

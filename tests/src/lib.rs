@@ -21,15 +21,18 @@ mod faulty;
 mod logs;
 mod ports;
 mod process;
+mod program;
 mod proxy;
 mod redis_server;
 mod resp;
 mod sentinel;
 mod wait;
 
+pub use certs::Authority;
 pub use cluster::RedisCluster;
 pub use faulty::{Fault, FaultyServer};
 pub use logs::Logs;
+pub use program::{Ability, server_can};
 pub use proxy::{Proxy, Wire};
 pub use redis_server::RedisServer;
 pub use sentinel::{Sentinel, Watched};

@@ -12,6 +12,7 @@ use redis::Value;
 use tempfile::TempDir;
 
 use crate::ports::free_port;
+use crate::program::program;
 use crate::resp;
 use crate::wait::poll;
 
@@ -79,14 +80,14 @@ impl Process {
     fn spawn(&self) -> bool {
         let log = File::create(self.log_file()).expect("a log file");
         let errors = log.try_clone().expect("a log file");
-        let mut child = Command::new("redis-server")
+        let mut child = Command::new(program())
             .args(&self.args)
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| {
-                panic!("redis-server does not start ({error}); tests/run installs it")
+                panic!("{:?} does not start ({error}); tests/run installs redis-server", program())
             });
         let up = poll(START, || {
             if let Some(status) = child.try_wait().expect("a child to wait for") {

@@ -1,14 +1,14 @@
 //! A real `redis-server` process.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::{fmt, fs};
 
 use redis::Value;
 use tempfile::TempDir;
 
-use crate::certs::Certs;
+use crate::certs::{Authority, Certs};
 use crate::process::{Process, lock, socket, text};
 
 /// A Redis server of its own: free loopback port, unix socket, temporary
@@ -20,9 +20,10 @@ use crate::process::{Process, lock, socket, text};
 /// assert_eq!(server.text(&["GET", "greeting"]).as_deref(), Some("hello"));
 /// assert_eq!(server.command_calls()["set"], 1);
 /// ```
-#[derive(Debug)]
 pub struct RedisServer {
+    /// Of one that speaks TLS alone.
     ca: Option<PathBuf>,
+    authority: Option<Authority>,
     /// Calls the harness made by itself since the counts were reset.
     own_calls: Mutex<BTreeMap<String, u64>>,
     process: Process,
@@ -46,7 +47,7 @@ impl RedisServer {
     #[must_use]
     pub fn start_with(args: &[&str]) -> Self {
         let args: Vec<String> = args.iter().copied().map(str::to_owned).collect();
-        Self::launch(|| args.clone(), false)
+        Self::launch(|| args.clone(), None)
     }
 
     /// Starts a server that speaks TLS alone on its port, with a certificate
@@ -58,18 +59,28 @@ impl RedisServer {
     /// As [`start`](Self::start), and when `redis-server` was built without TLS.
     #[must_use]
     pub fn start_tls() -> Self {
-        Self::launch(Vec::new, true)
+        let authority = Authority::new();
+        let mut server = Self::start_tls_by(&authority, &["localhost", "127.0.0.1"], &[]);
+        server.authority = Some(authority);
+        server
+    }
+
+    /// [`start_tls`](Self::start_tls), with a certificate by this authority for these hosts, and
+    /// with these arguments after the harness's own.
+    #[must_use]
+    pub fn start_tls_by(authority: &Authority, hosts: &[&str], args: &[&str]) -> Self {
+        let args: Vec<String> = args.iter().copied().map(str::to_owned).collect();
+        Self::launch(|| args.clone(), Some(authority.server(hosts)))
     }
 
     /// [`start_with`](Self::start_with), with arguments that are made anew for
     /// each port tried: a node of a cluster has a second port.
     pub(crate) fn start_by(args: impl FnMut() -> Vec<String>) -> Self {
-        Self::launch(args, false)
+        Self::launch(args, None)
     }
 
-    fn launch(mut more: impl FnMut() -> Vec<String>, tls: bool) -> Self {
+    fn launch(mut more: impl FnMut() -> Vec<String>, certs: Option<Certs>) -> Self {
         let dir = TempDir::with_prefix("redis-").expect("a temporary directory");
-        let certs = tls.then(|| Certs::write(dir.path()));
         let given = more();
         let password = given.iter().position(|arg| *arg == "--requirepass");
         let password = password.map(|at| given[at + 1].clone());
@@ -78,7 +89,8 @@ impl RedisServer {
             args.extend(more());
             args
         });
-        let server = Self { ca: certs.map(|certs| certs.ca), own_calls: Mutex::default(), process };
+        let ca = certs.map(|certs| certs.ca);
+        let server = Self { ca, authority: None, own_calls: Mutex::default(), process };
         server.reset_stats();
         server
     }
@@ -285,7 +297,8 @@ impl RedisServer {
     }
 
     /// It is a replica of this primary, and has all that was written there up to now.
-    pub(crate) fn replicates(&self, primary: &Self) -> bool {
+    #[must_use]
+    pub fn replicates(&self, primary: &Self) -> bool {
         let (Some(written), Some(replica)) = (primary.replication(), self.replication()) else {
             return false;
         };
@@ -325,6 +338,12 @@ impl RedisServer {
     }
 }
 
+impl fmt::Debug for RedisServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisServer").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
 /// A field of the reply to `INFO`.
 fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
@@ -345,10 +364,7 @@ fn arguments(dir: &Path, port: u16, certs: Option<&Certs>) -> Vec<String> {
     args.extend(["--unixsocket".to_owned(), text(&socket(dir))]);
     if let Some(certs) = secure {
         args.extend(["--tls-port".to_owned(), port.clone()]);
-        args.extend(["--tls-ca-cert-file".to_owned(), text(&certs.ca)]);
-        args.extend(["--tls-cert-file".to_owned(), text(&certs.cert)]);
-        args.extend(["--tls-key-file".to_owned(), text(&certs.key)]);
-        args.extend(["--tls-auth-clients", "no"].map(str::to_owned));
+        args.extend(certs.arguments());
     }
     args
 }

@@ -9,6 +9,7 @@ use redis::{FromRedisValue, Value};
 use tempfile::TempDir;
 
 use crate::RedisServer;
+use crate::certs::{Authority, Certs};
 use crate::process::{Process, socket, text};
 use crate::wait::poll;
 
@@ -52,7 +53,14 @@ impl Watched {
     /// As [`RedisServer::start`], and when they don't within 30 s.
     #[must_use]
     pub fn start(sentinels: usize) -> Self {
-        Self::launch(sentinels, None, None)
+        Self::launch(sentinels, None, None, None)
+    }
+
+    /// [`start`](Self::start), all of which speak TLS alone, with certificates by this authority for
+    /// these hosts.
+    #[must_use]
+    pub fn start_tls(sentinels: usize, authority: &Authority, hosts: &[&str]) -> Self {
+        Self::launch(sentinels, None, None, Some((authority, hosts)))
     }
 
     /// [`start`](Self::start), with a password that primary and replica ask for,
@@ -60,18 +68,29 @@ impl Watched {
     /// themselves; [`url`](Self::url) has neither.
     #[must_use]
     pub fn start_with_passwords(sentinels: usize, servers: &str, of_sentinels: &str) -> Self {
-        Self::launch(sentinels, Some(servers), Some(of_sentinels))
+        Self::launch(sentinels, Some(servers), Some(of_sentinels), None)
     }
 
-    fn launch(count: usize, servers: Option<&str>, of_sentinels: Option<&str>) -> Self {
+    fn launch(
+        count: usize,
+        servers: Option<&str>,
+        of_sentinels: Option<&str>,
+        tls: Option<(&Authority, &[&str])>,
+    ) -> Self {
         let mut args = vec!["--repl-diskless-sync-delay", "0"];
         if let Some(password) = servers {
             args.extend(["--requirepass", password, "--masterauth", password]);
         }
-        let primary = RedisServer::start_with(&args);
+        if tls.is_some() {
+            args.extend(["--tls-replication", "yes"]);
+        }
+        let start = |args: &[&str]| match tls {
+            Some((authority, hosts)) => RedisServer::start_tls_by(authority, hosts, args),
+            None => RedisServer::start_with(args),
+        };
+        let primary = start(&args);
         let port = primary.port().to_string();
-        let replica =
-            RedisServer::start_with(&[&args[..], &["--replicaof", "127.0.0.1", &port]].concat());
+        let replica = start(&[&args[..], &["--replicaof", "127.0.0.1", &port]].concat());
         let mut watched = Self { servers: [primary, replica], sentinels: Vec::new() };
         // A Sentinel hears of the replica from the primary, and asks again late.
         watched.wait_for("the replica has no link", || watched.is_replicated(0));
@@ -81,7 +100,9 @@ impl Watched {
             format!("sentinel failover-timeout {NAME} 3000"),
         ];
         config.extend(servers.map(|password| format!("sentinel auth-pass {NAME} {password}")));
-        watched.sentinels = (0..count).map(|_| Sentinel::start(&config, of_sentinels)).collect();
+        let certs = tls.map(|(authority, hosts)| authority.server(hosts));
+        let sentinel = |_| Sentinel::start(&config, of_sentinels, certs.as_ref());
+        watched.sentinels = (0..count).map(sentinel).collect();
         watched.settle();
         watched.servers.iter().for_each(RedisServer::reset_stats);
         watched
@@ -245,10 +266,10 @@ impl Watched {
 }
 
 impl Sentinel {
-    fn start(config: &[String], password: Option<&str>) -> Self {
+    fn start(config: &[String], password: Option<&str>, certs: Option<&Certs>) -> Self {
         let dir = TempDir::with_prefix("sentinel-").expect("a temporary directory");
         let process = Process::start(dir, password.map(str::to_owned), |dir, port| {
-            let file = write_config(dir, port, config, password);
+            let file = write_config(dir, port, config, password, certs);
             vec![file, "--sentinel".to_owned()]
         });
         let sentinel = Self { process };
@@ -329,13 +350,24 @@ impl Sentinel {
 
 /// A Sentinel takes its settings from a file alone, to which it adds what it
 /// learns.
-fn write_config(dir: &Path, port: u16, more: &[String], password: Option<&str>) -> String {
+fn write_config(
+    dir: &Path,
+    port: u16,
+    more: &[String],
+    password: Option<&str>,
+    certs: Option<&Certs>,
+) -> String {
+    let plain = if certs.is_some() { 0 } else { port };
     let mut config = vec![
         "bind 127.0.0.1".to_owned(),
-        format!("port {port}"),
+        format!("port {plain}"),
         format!("dir {}", text(dir)),
         format!("unixsocket {}", text(&socket(dir))),
     ];
+    if let Some(certs) = certs {
+        config.extend([format!("tls-port {port}"), "tls-replication yes".to_owned()]);
+        config.extend(certs.directives().map(|directive| directive.join(" ")));
+    }
     config.extend(password.map(|password| format!("requirepass {password}")));
     config.extend_from_slice(more);
     let file = dir.join("sentinel.conf");

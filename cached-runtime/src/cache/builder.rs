@@ -145,6 +145,36 @@ impl CacheBuilder {
         self
     }
 
+    /// How many replicas must have an invalidation before it is `Ok`: then a failover to one of these
+    /// brings no invalidated entry back. Where fewer have it within the
+    /// [deadline](Self::invalidate_deadline), it is an error that says how many, and is queued as
+    /// every invalidation that failed. In a cluster it is so many of each primary. It costs a round trip
+    /// to the replicas, on a connection of its own (`WAIT`, which the server's rules must allow). Redis
+    /// itself promises no more by it than that: who promotes another replica than one of these loses
+    /// the invalidation. Nor does it wait with `put`. No effect on the embedded store. Default 0: it is
+    /// `Ok` once the server has it.
+    pub fn replicas(mut self, replicas: usize) -> Self {
+        self.config.replicas = replicas;
+        self
+    }
+
+    /// Root certificates and a client certificate of one's own, for `rediss://` and its like. Default: the
+    /// system's root certificates, and no client certificate. Servers of a cluster, and those that
+    /// sentinels name, may show a certificate for their own address or for a host of the URL. Needs the
+    /// feature `tls`.
+    ///
+    /// ```no_run
+    /// use cached_runtime::{Cache, Tls};
+    ///
+    /// let tls = Tls::new().roots_file("/etc/cache/ca.pem").client_files("app.pem", "app.key");
+    /// let builder = Cache::builder().url("rediss+cluster://cache.example.com").tls(tls);
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::tls::Tls) -> Self {
+        self.config.tls = Some(tls);
+        self
+    }
+
     /// Who gives the login to the servers, instead of the URL: passwords that are rotated, tokens that
     /// end (IAM, Entra ID). The function is asked before each login, again before what it
     /// gave [ends](Credentials::valid_for), and twice a second while a server refuses what it gave.

@@ -113,7 +113,7 @@ async fn checked(
         .set_connection_timeout(None)
         .set_response_timeout(None)
         .set_push_sender(pushes);
-    let connection = there.get_multiplexed_async_connection_with_config(&config).await?;
+    let connection = origin.connect(there, config).await?;
     origin.check(&connection).await?;
     Ok(Connected { connection, found: origin.found(client), given })
 }

@@ -188,7 +188,7 @@ mod tests {
         let client = redis::Client::open("redis://127.0.0.1:1").unwrap();
         let check = Check::new(std::time::Duration::ZERO, &Layout::new("shop", 1));
         let info = client.get_connection_info().clone();
-        Endpoint::new(Origin::fixed(info, None).unwrap(), check)
+        Endpoint::new(Origin::fixed(info, super::super::origin::Access::default()).unwrap(), check)
     }
 
     /// An id that was given again is not to be had at will; a link that died under it is.

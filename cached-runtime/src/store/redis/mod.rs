@@ -17,7 +17,7 @@ use self::layout::Layout;
 use self::line::Line;
 use self::link::Live;
 use self::login::Login;
-use self::origin::Origin;
+use self::origin::{Access, Origin};
 use self::removal::Deletions;
 use self::rights::{Right, Rights};
 use self::scripts::Scripts;
@@ -52,8 +52,14 @@ mod origin;
 mod probe;
 mod promise;
 mod removal;
+mod replicas;
 mod rights;
 mod scripts;
+#[cfg(feature = "tls")]
+mod secure;
+#[cfg(not(feature = "tls"))]
+#[path = "secure_not.rs"]
+mod secure;
 mod taken;
 mod url;
 mod watch;
@@ -64,17 +70,24 @@ pub(crate) use self::cluster::ClusterStore;
 pub(crate) use self::fault::Redirect;
 pub(crate) use self::health::Condition;
 pub(crate) use self::probe::Errands;
+use self::replicas::Replicas;
+use self::secure::Secure;
 pub(crate) use self::watch::Watch;
 use self::watch::Watcher;
 
 /// The store that a URL names.
 pub(super) fn open(url: &str, config: &Config) -> Result<Store, Error> {
-    let login = config.credentials.clone().map(|provider| Arc::new(Login::new(provider)));
+    let servers = Servers::parse(url)?;
+    let (named, tell) = servers.named();
+    let access = Access {
+        login: config.credentials.clone().map(|provider| Arc::new(Login::new(provider))),
+        secure: Secure::new(config, &named, tell)?,
+    };
     let one = |origin| Store::Redis(RedisStore::new(origin, 1, config));
-    Ok(match Servers::parse(url)? {
-        Servers::One(info) => one(Origin::fixed(info, login)?),
-        Servers::Sentinels(watch) => one(Origin::watched(watch, login)?),
-        Servers::Cluster(seeds) => Store::Cluster(ClusterStore::open(seeds, login, config)?),
+    Ok(match servers {
+        Servers::One(info) => one(Origin::fixed(info, access)?),
+        Servers::Sentinels(watch) => one(Origin::watched(watch, access)?),
+        Servers::Cluster(seeds) => Store::Cluster(ClusterStore::open(seeds, access, config)?),
     })
 }
 
@@ -85,6 +98,8 @@ pub(crate) struct RedisStore {
     asking: bool,
     /// For what is large, on connections of its own.
     bulk: bool,
+    /// For deletions that replicas must have, on connections of their own.
+    confirming: bool,
 }
 
 struct Inner {
@@ -92,6 +107,9 @@ struct Inner {
     /// The same server's, for what is large. Its breaker has nobody to guard, and never opens: that
     /// large values are late says nothing of the others.
     bulk: Endpoint,
+    /// The same server's, for deletions that replicas must have.
+    confirming: Option<Endpoint>,
+    replicas: Replicas,
     layout: Arc<Layout>,
     /// Of lookups on a lane of their own.
     encoder: Encoder,
@@ -139,12 +157,16 @@ impl RedisStore {
         let check = Check::new(config.idle_check, &layout);
         let endpoint = Endpoint::new(origin, check);
         let bulk = endpoint.beside();
+        let confirming = (config.replicas > 0).then(|| endpoint.beside());
         let store = Self {
             asking: false,
             bulk: false,
+            confirming: false,
             inner: Arc::new(Inner {
                 endpoint,
                 bulk,
+                confirming,
+                replicas: Replicas(config.replicas),
                 layout: Arc::new(layout),
                 encoder: Encoder::new(lease_millis),
                 lookup_deadline: config.lookup_deadline,
@@ -171,16 +193,16 @@ impl RedisStore {
 
     /// For commands about a slot that the server is about to get.
     fn asking(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), asking: true, bulk: self.bulk }
+        Self { asking: true, ..self.clone() }
     }
 
     fn of(inner: Arc<Inner>) -> Self {
-        Self { inner, asking: false, bulk: false }
+        Self { inner, asking: false, bulk: false, confirming: false }
     }
 
     /// The same server on connections for what is large, where this is not it already.
     fn in_bulk(&self, large: bool) -> Option<Self> {
-        let bulk = || Self { inner: Arc::clone(&self.inner), asking: self.asking, bulk: true };
+        let bulk = || Self { bulk: true, ..self.clone() };
         (large && !self.bulk).then(bulk)
     }
 
@@ -191,7 +213,11 @@ impl RedisStore {
 
     /// Whose connections are used.
     fn endpoint(&self) -> &Endpoint {
-        if self.bulk { &self.inner.bulk } else { &self.inner.endpoint }
+        match &self.inner.confirming {
+            Some(confirming) if self.confirming => confirming,
+            _ if self.bulk => &self.inner.bulk,
+            _ => &self.inner.endpoint,
+        }
     }
 
     /// Why not to ask the server now, where the circuit is open.
@@ -218,6 +244,7 @@ impl RedisStore {
     pub(in crate::store) fn in_child(&self) {
         self.inner.endpoint.in_child();
         self.inner.bulk.in_child();
+        self.inner.confirming.iter().for_each(Endpoint::in_child);
         self.inner.rights.forget();
     }
 

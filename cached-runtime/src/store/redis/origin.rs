@@ -17,6 +17,7 @@ use super::fault;
 use super::line::Line;
 use super::login::{Given, Login};
 use super::scripts::unexpected;
+use super::secure::Secure;
 use super::url::{Watch, moved};
 use crate::error::Error;
 use crate::fault::Fault;
@@ -28,8 +29,15 @@ const PATIENCE: Duration = Duration::from_millis(400);
 #[derive(Clone)]
 pub(super) struct Origin {
     at: At,
+    access: Access,
+}
+
+/// What servers ask of who connects to them.
+#[derive(Clone, Default)]
+pub(super) struct Access {
     /// Where the login is not the URL's.
-    login: Option<Arc<Login>>,
+    pub(super) login: Option<Arc<Login>>,
+    pub(super) secure: Secure,
 }
 
 #[derive(Clone)]
@@ -40,8 +48,8 @@ enum At {
 
 /// A primary that sentinels watch over.
 struct Watched {
-    sentinels: Vec<Client>,
     watch: Watch,
+    secure: Secure,
     /// Where it was last found.
     last: watch::Sender<(Option<ConnectionAddr>, Found)>,
 }
@@ -55,14 +63,16 @@ pub(super) struct Found(u64);
 type Address = (String, u16);
 
 impl Origin {
-    pub(super) fn fixed(info: ConnectionInfo, login: Option<Arc<Login>>) -> Result<Self, Error> {
-        Ok(Self { at: At::Fixed(Arc::new(client(info)?)), login })
+    pub(super) fn fixed(info: ConnectionInfo, access: Access) -> Result<Self, Error> {
+        Ok(Self { at: At::Fixed(Arc::new(usable(info)?)), access })
     }
 
-    pub(super) fn watched(watch: Watch, login: Option<Arc<Login>>) -> Result<Self, Error> {
-        let sentinels = watch.sentinels.iter().cloned().map(client).collect::<Result<_, _>>()?;
-        let last = watch::Sender::default();
-        Ok(Self { at: At::Watched(Arc::new(Watched { sentinels, watch, last })), login })
+    pub(super) fn watched(watch: Watch, access: Access) -> Result<Self, Error> {
+        for sentinel in &watch.sentinels {
+            usable(sentinel.clone())?;
+        }
+        let (last, secure) = (watch::Sender::default(), access.secure.clone());
+        Ok(Self { at: At::Watched(Arc::new(Watched { watch, secure, last })), access })
     }
 
     /// For people.
@@ -79,12 +89,12 @@ impl Origin {
 
     /// Who gives what to log in with, where that changes.
     pub(super) fn login(&self) -> Option<&Login> {
-        self.login.as_deref()
+        self.access.login.as_deref()
     }
 
     /// What to log in with now, where that changes.
     pub(super) async fn given(&self) -> Result<Option<Given>, Failure> {
-        match &self.login {
+        match &self.access.login {
             Some(login) => login.ask().await.map(Some),
             None => Ok(None),
         }
@@ -92,17 +102,30 @@ impl Origin {
 
     /// To connect by, now, and to log in with what was given.
     pub(super) async fn client(&self, given: Option<&Given>) -> Result<Client, RedisError> {
-        let client = match &self.at {
-            At::Fixed(client) => Client::clone(client),
+        let secure = &self.access.secure;
+        let info = match &self.at {
+            At::Fixed(client) if given.is_none() && !secure.is_renewed() => {
+                return Ok(Client::clone(client));
+            }
+            At::Fixed(client) => client.get_connection_info().clone(),
             At::Watched(watched) => {
                 let (host, port) = watched.address().await?;
-                Client::open(moved(&watched.watch.server, &host, port))?
+                moved(&watched.watch.server, &host, port)
             }
         };
         match given {
-            Some(given) => Client::open(given.over(client.get_connection_info())),
-            None => Ok(client),
+            Some(given) => secure.open(given.over(&info)),
+            None => secure.open(info),
         }
+    }
+
+    /// A connection by a client from here.
+    pub(super) async fn connect(
+        &self,
+        client: &Client,
+        config: AsyncConnectionConfig,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        self.access.secure.connect(client, config).await
     }
 
     /// Logs a connection in anew before what it logged in with ends. Never ends.
@@ -114,7 +137,7 @@ impl Origin {
             At::Fixed(client) => client.get_connection_info(),
             At::Watched(watched) => &watched.watch.server,
         };
-        match (&self.login, given) {
+        match (&self.access.login, given) {
             (Some(login), Some(given)) => login.keep(given, info, log_in).await,
             _ => std::future::pending().await,
         }
@@ -179,7 +202,8 @@ impl Watched {
     /// those that answered in time. One that was cut off from the others may know an old address,
     /// and be the first to answer.
     async fn address(&self) -> Result<Address, RedisError> {
-        let asking = self.sentinels.iter().map(|sentinel| ask(sentinel, &self.watch.name));
+        let sentinels = &self.watch.sentinels;
+        let asking = sentinels.iter().map(|sentinel| self.ask(sentinel));
         let mut answers: FuturesUnordered<_> = asking.collect();
         let mut votes = Votes::default();
         let mut others = Others::default();
@@ -187,7 +211,7 @@ impl Watched {
             while let Some(answer) = answers.next().await {
                 match answer {
                     Ok(Some(address)) => {
-                        if votes.count(address) * 2 > self.sentinels.len() {
+                        if votes.count(address) * 2 > sentinels.len() {
                             return;
                         }
                     }
@@ -199,6 +223,28 @@ impl Watched {
         // What is known by then is used.
         let _ = crate::io::timeout(PATIENCE, collecting).await;
         votes.most().ok_or_else(|| others.cause(&self.watch.name))
+    }
+
+    /// `None` where it knows no primary of that name.
+    async fn ask(&self, sentinel: &ConnectionInfo) -> Result<Option<Address>, RedisError> {
+        let config =
+            AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let client = self.secure.open(sentinel.clone())?;
+        let connection = self.secure.connect(&client, config).await?;
+        let mut cmd = Cmd::new();
+        cmd.arg("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.watch.name);
+        match Line::new(connection, false).send(&cmd).await? {
+            Value::Nil => Ok(None),
+            Value::Array(parts) => match &parts[..] {
+                [Value::BulkString(host), Value::BulkString(port)] => {
+                    let host = String::from_utf8(host.clone());
+                    let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
+                    host.ok().zip(port).map(Some).ok_or_else(|| unexpected("a sentinel's answer"))
+                }
+                _ => Err(unexpected("a sentinel's answer")),
+            },
+            _ => Err(unexpected("a sentinel's answer")),
+        }
     }
 }
 
@@ -259,27 +305,6 @@ impl Votes {
     }
 }
 
-/// `None` where it knows no primary of that name.
-async fn ask(sentinel: &Client, name: &str) -> Result<Option<Address>, RedisError> {
-    let config =
-        AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let connection = sentinel.get_multiplexed_async_connection_with_config(&config).await?;
-    let mut cmd = Cmd::new();
-    cmd.arg("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name);
-    match Line::new(connection, false).send(&cmd).await? {
-        Value::Nil => Ok(None),
-        Value::Array(parts) => match &parts[..] {
-            [Value::BulkString(host), Value::BulkString(port)] => {
-                let host = String::from_utf8(host.clone());
-                let port = std::str::from_utf8(port).ok().and_then(|port| port.parse().ok());
-                host.ok().zip(port).map(Some).ok_or_else(|| unexpected("a sentinel's answer"))
-            }
-            _ => Err(unexpected("a sentinel's answer")),
-        },
-        _ => Err(unexpected("a sentinel's answer")),
-    }
-}
-
 /// Whether `ROLE` was answered by a primary.
 pub(super) fn is_primary(role: &Value) -> bool {
     let Value::Array(parts) = role else { return false };
@@ -287,7 +312,7 @@ pub(super) fn is_primary(role: &Value) -> bool {
         || matches!(parts.first(), Some(Value::SimpleString(role)) if role == "master")
 }
 
-fn client(info: ConnectionInfo) -> Result<Client, Error> {
+fn usable(info: ConnectionInfo) -> Result<Client, Error> {
     Client::open(info)
         .map_err(|error| Error::config(format!("the URL is not usable: {}", error.category())))
 }

@@ -7,7 +7,7 @@ use redis::{Cmd, Value};
 
 use super::cluster::Standing;
 use super::removal::Deletion;
-use super::{Patience, RedisStore, probe};
+use super::{RedisStore, probe};
 use crate::fault::Fault;
 use crate::store::Failure;
 
@@ -45,7 +45,7 @@ impl RedisStore {
         let layout = &self.inner.layout;
         let names = keys.iter().flat_map(|key| layout.entries(key));
         let names: Vec<_> = names.chain(tags.iter().flat_map(|tag| layout.tags(tag))).collect();
-        self.remove(Deletion::Del, &names).await
+        self.confirming().remove(Deletion::Del, &names).await
     }
 
     /// SCAN and UNLINK, never KEYS. SCAN returns each key that is there from its beginning to
@@ -53,9 +53,9 @@ impl RedisStore {
     /// primary any more walks as well, over what it has; so the last word is always an UNLINK, which
     /// it refuses, be it of nothing.
     pub(crate) async fn sweep(&self, pattern: &str) -> Result<u64, Failure> {
-        let mut removed = 0;
+        let (this, mut removed) = (self.confirming(), 0);
         for pattern in self.inner.layout.patterns(pattern) {
-            removed += self.walk(&pattern).await?.removed;
+            removed += this.walk(&pattern).await?.removed;
         }
         Ok(removed)
     }
@@ -63,12 +63,13 @@ impl RedisStore {
     /// The same on one server of a cluster, which stands where the outcome says at its end. Its last
     /// word is that it is a primary.
     pub(super) async fn walk_in_cluster(&self, patterns: &[Vec<u8>]) -> Result<Stood, Failure> {
-        let before = self.standing().await?;
+        let this = self.confirming();
+        let before = this.standing().await?;
         let mut walked = Walked::default();
         for pattern in patterns {
-            walked.add(self.walk(pattern).await?);
+            walked.add(this.walk(pattern).await?);
         }
-        let after = self.standing().await?;
+        let after = this.standing().await?;
         let still = before.slots == after.slots;
         walked.moving |= before.moving || after.moving;
         Ok(Stood { walked, still, after })
@@ -143,10 +144,11 @@ impl RedisStore {
 
     /// Which connection is up.
     fn serial(&self) -> Option<u64> {
-        self.inner.endpoint.link().live_now().map(|live| live.serial())
+        self.endpoint().link().live_now().map(|live| live.serial())
     }
 
-    /// Sends a command that may safely be sent twice, until the deadline.
+    /// Sends a command that may safely be sent twice, until the deadline. What it changed counts once
+    /// enough replicas have it, on a connection for that.
     pub(super) async fn promise<T>(
         &self,
         cmd: &Cmd,
@@ -156,8 +158,7 @@ impl RedisStore {
         let mut broke = None;
         loop {
             let remaining = give_up.saturating_duration_since(Instant::now());
-            let reply =
-                self.within(remaining, Patience::Waits, async |line| line.send(cmd).await).await;
+            let reply = self.confirmed(remaining, async |line| line.send(cmd).await).await;
             match reply {
                 Ok(reply) => {
                     return read(reply).ok_or_else(|| {

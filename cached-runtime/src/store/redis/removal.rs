@@ -8,7 +8,7 @@ use redis::{Cmd, Pipeline, RedisError, ToRedisArgs, Value};
 
 use super::line::Line;
 use super::scripts::unexpected;
-use super::{Patience, RedisStore, fault};
+use super::{RedisStore, fault};
 use crate::fault::Fault;
 use crate::store::Failure;
 
@@ -74,7 +74,7 @@ impl RedisStore {
         deadline: Duration,
     ) -> Result<Vec<Result<u64, Failure>>, Failure> {
         let tried = self.inner.deletions.instead_of(wanted);
-        self.within(deadline, Patience::Waits, async |line| {
+        self.confirmed(deadline, async |line| {
             let outcomes = counts(line, tried, names).await?;
             let forbidden = |outcome: &Result<u64, Failure>| {
                 outcome.as_ref().is_err_and(|failure| failure.fault == Fault::Forbidden)

@@ -52,6 +52,15 @@ impl Servers {
             _ => Ok(Self::One(parse(url)?.ok_or_else(|| not_usable(url))?)),
         }
     }
+
+    /// What the URL names, and whether these tell of others.
+    pub(super) fn named(&self) -> (Vec<&ConnectionInfo>, bool) {
+        match self {
+            Self::One(info) => (vec![info], false),
+            Self::Sentinels(watch) => (watch.sentinels.iter().collect(), true),
+            Self::Cluster(seeds) => (seeds.iter().collect(), true),
+        }
+    }
 }
 
 impl<'a> Several<'a> {

@@ -41,7 +41,8 @@ impl Server {
 
     fn spawn(port: u16) -> Child {
         let port = port.to_string();
-        Command::new("redis-server")
+        let program = std::env::var_os("CACHED_TEST_SERVER");
+        Command::new(program.unwrap_or_else(|| "redis-server".into()))
             .args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())
             .spawn()

@@ -19,8 +19,7 @@ use self::gathering::Gathering;
 use self::map::{Map, Node, Place};
 use super::gate::Gate;
 use super::layout::{CLUSTER_STRIPES, Layout};
-use super::login::Login;
-use super::origin::Origin;
+use super::origin::{Access, Origin};
 use super::url::moved;
 use super::watch::Watch;
 use super::{Condition, RedisStore};
@@ -50,7 +49,7 @@ struct Inner {
     seeds: Vec<Seed>,
     /// How to log in, at any of them.
     template: ConnectionInfo,
-    login: Option<Arc<Login>>,
+    access: Access,
     config: Config,
     layout: Layout,
     /// For people.
@@ -96,7 +95,7 @@ impl Drop for Inner {
 impl ClusterStore {
     pub(super) fn open(
         seeds: Vec<ConnectionInfo>,
-        login: Option<Arc<Login>>,
+        access: Access,
         config: &Config,
     ) -> Result<Self, Error> {
         let template =
@@ -104,7 +103,7 @@ impl ClusterStore {
         let names: Vec<_> = seeds.iter().map(|info| info.addr().to_string()).collect();
         let seed = |info: ConnectionInfo| {
             let place = place_of(&info);
-            let origin = Origin::fixed(info, login.clone())?;
+            let origin = Origin::fixed(info, access.clone())?;
             Ok(Seed { place, origin, gate: Gate::default() })
         };
         let seeds = seeds.into_iter().map(seed).collect::<Result<_, Error>>()?;
@@ -112,7 +111,7 @@ impl ClusterStore {
             inner: Arc::new(Inner {
                 seeds,
                 template,
-                login,
+                access,
                 config: config.clone(),
                 layout: Layout::new(&config.namespace, CLUSTER_STRIPES),
                 name: format!("cluster of {}", names.join(", ")),
@@ -140,7 +139,7 @@ impl ClusterStore {
         // The parent's tasks, which are not here, must not be the ones to hear of what follows.
         self.inner.news.notify_waiters();
         self.inner.surveying.store(Arc::default());
-        if let Some(login) = &self.inner.login {
+        if let Some(login) = &self.inner.access.login {
             login.in_child();
         }
         for node in self.inner.map.swap(Arc::default()).nodes() {
@@ -221,7 +220,7 @@ impl Inner {
     /// A primary that was not known.
     fn node(&self, place: &Place) -> Option<Arc<Node>> {
         let info = moved(&self.template, &place.0, place.1);
-        let origin = Origin::fixed(info, self.login.clone()).ok()?;
+        let origin = Origin::fixed(info, self.access.clone()).ok()?;
         let store = RedisStore::new(origin, CLUSTER_STRIPES, &self.config);
         let node = Arc::new(Node::new(place.clone(), store));
         if let Some(gathering) = self.gathering.get() {

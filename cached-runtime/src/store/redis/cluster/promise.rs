@@ -96,7 +96,7 @@ impl ClusterStore {
         let bytes: Vec<_> = names.iter().map(|name| &name.bytes[..]).collect();
         let slot = names.first().map_or(0, |name| name.slot);
         let left = end.saturating_duration_since(Instant::now());
-        let store = way.store();
+        let store = way.store().confirming();
         let outcomes = tokio::select! {
             outcomes = store.remove_each(Deletion::Del, &bytes, left) => outcomes,
             () = self.loses(&way.node, slot), if !way.asking => {

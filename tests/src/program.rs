@@ -1,0 +1,77 @@
+//! Which server the tests run against: `redis-server`, or the program that `CACHED_TEST_SERVER` names.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+use crate::process::lock;
+
+/// What a server may be unable to do, by its age or by how it was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ability {
+    /// To speak TLS.
+    Tls,
+    /// To have its cluster's bus on a port of one's choice (Redis 7.0).
+    ClusterPort,
+    /// To announce hostnames to a cluster's clients (Redis 7.0).
+    Hostnames,
+    /// Rules of rights with selectors, and for reading and writing apart (Redis 7.0).
+    KeyRights,
+}
+
+impl Ability {
+    fn directive(self) -> [&'static str; 2] {
+        match self {
+            Self::Tls => ["tls-port", "0"],
+            Self::ClusterPort => ["cluster-port", "1"],
+            Self::Hostnames => ["cluster-announce-hostname", "localhost"],
+            // It came with these.
+            Self::KeyRights => ["cluster-preferred-endpoint-type", "ip"],
+        }
+    }
+}
+
+/// The program.
+pub(crate) fn program() -> OsString {
+    std::env::var_os("CACHED_TEST_SERVER").unwrap_or_else(|| "redis-server".into())
+}
+
+/// Whether the server can do this. A test that needs it ends where it cannot, and is listed in the file
+/// that `CACHED_TEST_SKIPPED` names.
+///
+/// # Panics
+/// Where there is no server at all.
+#[must_use]
+pub fn server_can(ability: Ability) -> bool {
+    let can = knows(ability);
+    if !can {
+        let thread = std::thread::current();
+        let line = format!("{}: {ability:?}\n", thread.name().unwrap_or("a test"));
+        if let Some(path) = std::env::var_os("CACHED_TEST_SKIPPED") {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.and_then(|mut file| file.write_all(line.as_bytes())).expect("a list of tests");
+        }
+    }
+    can
+}
+
+/// Asked once of each. The server ends at the first directive that it does not know; one that nobody
+/// knows comes last.
+pub(crate) fn knows(ability: Ability) -> bool {
+    static KNOWN: OnceLock<Mutex<BTreeMap<&'static str, bool>>> = OnceLock::new();
+    let [directive, value] = ability.directive();
+    let mut known = lock(KNOWN.get_or_init(Mutex::default));
+    *known.entry(directive).or_insert_with(|| {
+        let asked = ["--port", "0", &format!("--{directive}"), value, "--no-such-directive", "x"]
+            .map(str::to_owned);
+        let said = Command::new(program()).args(asked).output();
+        let said = said.unwrap_or_else(|error| panic!("{:?}: {error}", program()));
+        let said = [said.stdout, said.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(said.contains("no-such-directive") || said.contains(directive), "{said}");
+        !said.contains(&format!("'{directive}"))
+    })
+}
