@@ -220,7 +220,7 @@ impl<'a> Apart<'a> {
         };
         quote! {
             #[doc(hidden)]
-            #[allow(unused, nonstandard_style, unused_parens, clippy::all, clippy::pedantic, clippy::nursery)]
+            #[allow(unused, deprecated, nonstandard_style, unused_parens, clippy::all, clippy::pedantic, clippy::nursery)]
             #[inline]
             fn #name<#generics>(#receiver #entry: &mut impl #private::#target, #(#params),*) #clause {
                 #parts

@@ -3,11 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::patient::{self, LONG};
 use cached_runtime::{Cache, CacheBuilder, ErrorKind, cache_result, scope};
 use cached_tests::{Proxy, RedisCluster, RedisServer, Wire, eventually, eventually_blocking};
-use redis::Value;
-
-use super::patient::{self, LONG};
 
 static BODIES: AtomicU64 = AtomicU64::new(0);
 
@@ -116,7 +114,10 @@ async fn hits_do_not_wait_behind_it() {
     for n in 100..200 {
         scope(cache.clone(), next(n)).await;
     }
+    servers.settle();
     servers.replicas[0].stop();
+    // What it has not got.
+    scope(cache.clone(), next(1)).await;
     let invalidating = {
         let cache = cache.clone();
         tokio::spawn(async move { scope(cache, next::invalidate(1)).await })
@@ -186,5 +187,9 @@ async fn a_server_that_forbids_it_is_named() {
     let cache = builder(&url, 1).build().await.unwrap();
     let error = scope(cache, next::invalidate(1)).await.unwrap_err();
     assert!(error.to_string().to_lowercase().contains("wait"), "{error}");
-    assert!(matches!(server.cmd(&["PING"]), Value::SimpleString(_)));
+    server.cmd(&["ACL", "SETUSER", "app", "+wait"]);
+    let patient = Duration::from_millis(300);
+    let cache = builder(&url, 1).invalidate_deadline(patient).build().await.unwrap();
+    let error = scope(cache, next::invalidate(1)).await.unwrap_err();
+    assert!(error.to_string().contains("0 of the 1 replicas"), "{error}");
 }

@@ -150,7 +150,13 @@ impl RedisCluster {
         }
         for (at, node) in nodes[..primaries].iter().enumerate() {
             let (first, next) = (SLOTS * at / primaries, SLOTS * (at + 1) / primaries);
-            ask_text(node, "addslotsrange", &[&first.to_string(), &(next - 1).to_string()]);
+            if knows(Ability::ClusterPort) {
+                ask_text(node, "addslotsrange", &[&first.to_string(), &(next - 1).to_string()]);
+            } else {
+                let slots: Vec<String> = (first..next).map(|slot| slot.to_string()).collect();
+                let slots: Vec<&str> = slots.iter().map(String::as_str).collect();
+                ask_text(node, "addslots", &slots);
+            }
         }
         for (at, replica) in nodes.iter().enumerate().skip(primaries + spare) {
             let primary = &cluster.ids[at % primaries];

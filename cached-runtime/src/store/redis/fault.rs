@@ -54,9 +54,11 @@ pub(super) fn classify(error: &RedisError) -> Fault {
     }
 }
 
-/// What a script's command meets, before version 7.2: code `ERR`, and the reason in the text alone.
+/// What a script's command meets: code `ERR`, and the reason in the text alone. It is the second in
+/// Redis 7.2 and later and in Valkey.
 fn forbidden_within(error: &RedisError) -> bool {
-    error.detail().is_some_and(|detail| detail.starts_with("The user executing the script can't"))
+    const REASONS: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
+    error.detail().is_some_and(|detail| REASONS.iter().any(|reason| detail.starts_with(reason)))
 }
 
 /// Whether it is scripts that the rules do not allow. Nothing was executed then.
