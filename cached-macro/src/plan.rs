@@ -42,7 +42,7 @@ pub(crate) fn planned(model: &Model, place: &Use, entry: TokenStream) -> TokenSt
         plan.loading(model);
     }
     if let Some(jitter) = model.jitter {
-        plan.option(quote!(jitter), quote!(#jitter));
+        plan.option(quote!(jitter), &quote!(#jitter));
     }
     if let Some(compress) = &model.compress {
         plan.compress(compress);
@@ -55,7 +55,7 @@ pub(crate) fn planned(model: &Model, place: &Use, entry: TokenStream) -> TokenSt
         plan.window("none_ttl", model.none_ttl.as_ref());
         if let Some(ttl) = &model.err_ttl {
             let (ttl, codec) = (plan.length.tokens(ttl), codec(model));
-            plan.option(quote!(err_ttl), quote!(#ttl, #codec));
+            plan.option(quote!(err_ttl), &quote!(#ttl, #codec));
         }
     }
     plan.tokens
@@ -77,14 +77,14 @@ struct Plan<'a> {
 
 impl Plan<'_> {
     /// What is asked of the return type is reported there, what is asked of a value at the value.
-    fn step(&mut self, place: &dyn ToTokens, method: TokenStream, arguments: TokenStream) {
+    fn step(&mut self, place: &dyn ToTokens, method: TokenStream, arguments: &TokenStream) {
         let method = shown_at(place, method);
         let arguments = shown_at(&self.returns, quote!((#arguments)));
         self.tokens.extend(quote!(.#method #arguments));
     }
 
     /// The first step, where the compiler shows what is wrong with the lifetimes of a value.
-    fn begin(&mut self, place: &dyn ToTokens, method: TokenStream, arguments: TokenStream) {
+    fn begin(&mut self, place: &dyn ToTokens, method: TokenStream, arguments: &TokenStream) {
         if !(self.length.asked && self.may_borrow) {
             return self.step(place, method, arguments);
         }
@@ -96,12 +96,12 @@ impl Plan<'_> {
         );
     }
 
-    fn option(&mut self, method: TokenStream, arguments: TokenStream) {
+    fn option(&mut self, method: TokenStream, arguments: &TokenStream) {
         self.step(&self.returns.clone(), method, arguments);
     }
 
     /// The plan with a value whose type is the function's business.
-    fn presumed(&mut self, option: TokenStream, value: &Expr) {
+    fn presumed(&mut self, option: &TokenStream, value: &Expr) {
         let (private, plan) = (self.length.private, &self.tokens);
         self.tokens = quote!(#private::taken!(#option #plan, #value));
     }
@@ -110,23 +110,23 @@ impl Plan<'_> {
         let asked = self.length.asked;
         match ttl {
             Ttl::Literal(duration) => {
-                self.begin(&self.returns.clone(), quote!(cached), literal(*duration))
+                self.begin(&self.returns.clone(), quote!(cached), &literal(*duration));
             }
             Ttl::Closure(closure) if asked || !is_typed(closure) => {
-                self.begin(closure, quote!(cached_by), quote!(#closure));
+                self.begin(closure, quote!(cached_by), &quote!(#closure));
             }
             Ttl::Expr(expr) if !may_be_function(expr, params) => {
-                self.begin(expr, quote!(cached), self.length.of(expr));
+                self.begin(expr, quote!(cached), &self.length.of(expr));
             }
-            Ttl::Expr(expr) if asked => self.begin(expr, quote!(cached_for), quote!(#expr)),
-            Ttl::Closure(ttl) | Ttl::Expr(ttl) => self.presumed(quote!(ttl), ttl),
+            Ttl::Expr(expr) if asked => self.begin(expr, quote!(cached_for), &quote!(#expr)),
+            Ttl::Closure(ttl) | Ttl::Expr(ttl) => self.presumed(&quote!(ttl), ttl),
         }
     }
 
     fn window(&mut self, option: &str, length: Option<&Length>) {
         if let Some(length) = length {
             let method = Ident::new(option, proc_macro2::Span::call_site());
-            self.option(quote!(#method), self.length.tokens(length));
+            self.option(quote!(#method), &self.length.tokens(length));
         }
     }
 
@@ -137,19 +137,19 @@ impl Plan<'_> {
             false => quote!(compressed),
         };
         match compress {
-            Compress::Default => self.option(method, quote!(#private::DEFAULT_THRESHOLD)),
+            Compress::Default => self.option(method, &quote!(#private::DEFAULT_THRESHOLD)),
             Compress::From(path @ Expr::Path(_)) if !asked => {
-                self.step(path, method, quote!(#private::taken!(usize: #path)));
+                self.step(path, method, &quote!(#private::taken!(usize: #path)));
             }
-            Compress::From(threshold) => self.step(threshold, method, quote!(#threshold)),
+            Compress::From(threshold) => self.step(threshold, method, &quote!(#threshold)),
         }
     }
 
     fn cache_if(&mut self, keep: &Expr) {
         if self.length.asked || !is_typed(keep) {
-            self.step(keep, quote!(cache_if), quote!(#keep));
+            self.step(keep, quote!(cache_if), &quote!(#keep));
         } else {
-            self.presumed(quote!(cache_if), keep);
+            self.presumed(&quote!(cache_if), keep);
         }
     }
 
@@ -158,19 +158,19 @@ impl Plan<'_> {
         let private = self.length.private;
         let Ageing { refresh_ahead, early_refresh, soft_timeout, load_timeout, .. } = &model.ageing;
         if let Some(fraction) = refresh_ahead {
-            self.option(quote!(refresh_ahead), quote!(#fraction));
+            self.option(quote!(refresh_ahead), &quote!(#fraction));
         }
         if let Some(beta) = early_refresh {
-            self.option(quote!(early_refresh), quote!(#beta));
+            self.option(quote!(early_refresh), &quote!(#beta));
         }
         self.window("soft_timeout", soft_timeout.as_ref());
         self.window("load_timeout", load_timeout.as_ref());
         match model.single_flight {
             Flight::Fleet => {}
             Flight::Process => {
-                self.option(quote!(single_flight), quote!(#private::SingleFlight::Process));
+                self.option(quote!(single_flight), &quote!(#private::SingleFlight::Process));
             }
-            Flight::Off => self.option(quote!(single_flight), quote!(#private::SingleFlight::Off)),
+            Flight::Off => self.option(quote!(single_flight), &quote!(#private::SingleFlight::Off)),
         }
     }
 }

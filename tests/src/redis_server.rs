@@ -23,7 +23,7 @@ use crate::process::{Process, lock, socket, text};
 pub struct RedisServer {
     /// Of one that speaks TLS alone.
     ca: Option<PathBuf>,
-    authority: Option<Authority>,
+    authority: Option<Box<Authority>>,
     /// Calls the harness made by itself since the counts were reset.
     own_calls: Mutex<BTreeMap<String, u64>>,
     process: Process,
@@ -61,7 +61,7 @@ impl RedisServer {
     pub fn start_tls() -> Self {
         let authority = Authority::new();
         let mut server = Self::start_tls_by(&authority, &["localhost", "127.0.0.1"], &[]);
-        server.authority = Some(authority);
+        server.authority = Some(Box::new(authority));
         server
     }
 

@@ -5,6 +5,7 @@
 //! A good part of each text is the compiler's own, and changes with it. So the texts are compared
 //! on the version they were written with; on another one only what must compile is compiled.
 #![allow(clippy::print_stderr, reason = "a check that is left out says so")]
+#![allow(clippy::unwrap_used, reason = "a harness fails loudly")]
 
 mod once;
 

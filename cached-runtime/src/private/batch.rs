@@ -32,8 +32,8 @@ const GATHERING: Duration = Duration::from_millis(10);
 
 const WHAT: &str = "the entries are not invalidated";
 
-/// Begins the entries of a batch, as [`entry`](super::entry()) begins the one of a function that
-/// returns an `Option` of the value. All that is asked of the types is asked here.
+/// Begins the entries of a batch, as `required!` begins the one of a function that returns an `Option`
+/// of the value. All that is asked of the types is asked here.
 #[allow(clippy::type_complexity, reason = "named once")]
 pub fn batch<R, const N: u8, K, V, C>(
     _: PhantomData<K>,
