@@ -16,8 +16,8 @@ mod unix {
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
-    use cached_runtime::{Cache, Source, cache_result, scope_sync};
     use cached_tests::{RedisCluster, RedisServer, eventually_blocking};
+    use renamed_cache::{Cache, Source, cache_result, scope_sync};
 
     /// Longer than a machine under load makes anything wait.
     const LONG: Duration = Duration::from_secs(20);
