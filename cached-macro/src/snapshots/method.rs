@@ -39,6 +39,7 @@ impl Repo {
     #[doc(hidden)]
     #[allow(
         unused,
+        deprecated,
         nonstandard_style,
         unused_parens,
         clippy::all,
