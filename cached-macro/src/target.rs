@@ -152,9 +152,7 @@ fn or_no_handle(
     target: &TokenStream,
 ) -> TokenStream {
     let generics: Vec<Ident> = (0..arguments).map(|at| format_ident!("A{at}")).collect();
-    let mixed = Span::mixed_site();
-    let name = Ident::new("NoHandle", mixed);
-    let this = Ident::new("T", mixed);
+    let (name, this) = (mixed("NoHandle"), mixed("T"));
     quote! {{
         #[allow(nonstandard_style, dead_code, unused)]
         trait #name {

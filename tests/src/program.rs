@@ -18,8 +18,6 @@ pub enum Ability {
     ClusterPort,
     /// To announce hostnames to a cluster's clients (Redis 7.0).
     Hostnames,
-    /// Rules of rights with selectors, and for reading and writing apart (Redis 7.0).
-    KeyRights,
 }
 
 impl Ability {
@@ -28,8 +26,6 @@ impl Ability {
             Self::Tls => ["tls-port", "1"],
             Self::ClusterPort => ["cluster-port", "1"],
             Self::Hostnames => ["cluster-announce-hostname", "localhost"],
-            // It came with these.
-            Self::KeyRights => ["cluster-preferred-endpoint-type", "ip"],
         }
     }
 }

@@ -6,6 +6,8 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
+
 use super::entry::{Entry, begin};
 use super::forced::{self, Slot, Taken};
 use super::options::{KeepIf, NoErrors, Ttl};
@@ -24,7 +26,6 @@ use crate::loader::{Begun, Ending, Errors, Found, Loader, Purpose, Serving, unus
 use crate::shape::{Kind, Never, OPTION, Opened, Probe, ShapeOf};
 use crate::sharing::Sharer;
 use crate::store::{Failure, Value};
-use futures_util::stream::{FuturesUnordered, StreamExt};
 
 /// Whoever leaves several keys gives their leases up one by one. After the first of them this long
 /// is spent on the others, that they are loaded together.

@@ -8,7 +8,6 @@ use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::options::{Always, Failures, Fixed, If, KeepErrors, KeepIf, NoErrors, Ttl, ZstdFeature};
-use super::required::Judges;
 use crate::coder::Choice;
 use crate::error::Error;
 use crate::fingerprint;
@@ -150,7 +149,7 @@ impl<R: ShapeOf<N>, const N: u8, T, I, X> Plan<R, N, T, I, X> {
     }
 
     /// With `cache_if`.
-    pub fn cache_if<F: Judges<R::Data>>(self, keep: F) -> Plan<R, N, T, If<F>, X> {
+    pub fn cache_if<F: Fn(&R::Data) -> bool>(self, keep: F) -> Plan<R, N, T, If<F>, X> {
         let Self { loader, ttl, failures, sharer, on_timeout, settings, .. } = self;
         Plan { loader, ttl, keep: If(keep), failures, sharer, on_timeout, settings }
     }

@@ -168,18 +168,6 @@ pub fn length(length: impl Length) -> Duration {
     length.length()
 }
 
-/// Closures that say whether a value is kept.
-#[diagnostic::on_unimplemented(
-    message = "`cache_if` is asked about the value inside, a `&{D}`",
-    label = "no `Fn(&{D}) -> bool`",
-    note = "it takes what is inside `Ok`, `Some` and `Arc`, since nothing else is stored: `|value| …`, \
-            or `|value: &{D}| …`"
-)]
-pub trait Judges<D>: Fn(&D) -> bool {}
-
-#[diagnostic::do_not_recommend]
-impl<D, F: Fn(&D) -> bool> Judges<D> for F {}
-
 /// Method lookup prefers the first that fits; `required!` has these traits in scope.
 pub mod by_serde {
     use super::*;

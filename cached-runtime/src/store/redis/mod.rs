@@ -70,7 +70,6 @@ pub(crate) use self::cluster::ClusterStore;
 pub(crate) use self::fault::Redirect;
 pub(crate) use self::health::Condition;
 pub(crate) use self::probe::Errands;
-use self::replicas::Replicas;
 use self::secure::Secure;
 pub(crate) use self::watch::Watch;
 use self::watch::Watcher;
@@ -109,7 +108,8 @@ struct Inner {
     bulk: Endpoint,
     /// The same server's, for deletions that replicas must have.
     confirming: Option<Endpoint>,
-    replicas: Replicas,
+    /// How many must have what is deleted before it counts as deleted.
+    replicas: usize,
     layout: Arc<Layout>,
     /// Of lookups on a lane of their own.
     encoder: Encoder,
@@ -166,7 +166,7 @@ impl RedisStore {
                 endpoint,
                 bulk,
                 confirming,
-                replicas: Replicas(config.replicas),
+                replicas: config.replicas,
                 layout: Arc::new(layout),
                 encoder: Encoder::new(lease_millis),
                 lookup_deadline: config.lookup_deadline,

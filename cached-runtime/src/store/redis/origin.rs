@@ -49,7 +49,6 @@ enum At {
 /// A primary that sentinels watch over.
 struct Watched {
     watch: Watch,
-    secure: Secure,
     /// Where it was last found.
     last: watch::Sender<(Option<ConnectionAddr>, Found)>,
 }
@@ -71,8 +70,8 @@ impl Origin {
         for sentinel in &watch.sentinels {
             usable(sentinel.clone())?;
         }
-        let (last, secure) = (watch::Sender::default(), access.secure.clone());
-        Ok(Self { at: At::Watched(Arc::new(Watched { watch, secure, last })), access })
+        let last = watch::Sender::default();
+        Ok(Self { at: At::Watched(Arc::new(Watched { watch, last })), access })
     }
 
     /// For people.
@@ -109,7 +108,7 @@ impl Origin {
             }
             At::Fixed(client) => client.get_connection_info().clone(),
             At::Watched(watched) => {
-                let (host, port) = watched.address().await?;
+                let (host, port) = watched.address(secure).await?;
                 moved(&watched.watch.server, &host, port)
             }
         };
@@ -201,9 +200,9 @@ impl Watched {
     /// What most sentinels say that answer: as soon as it is the word of more than half, or else of
     /// those that answered in time. One that was cut off from the others may know an old address,
     /// and be the first to answer.
-    async fn address(&self) -> Result<Address, RedisError> {
+    async fn address(&self, secure: &Secure) -> Result<Address, RedisError> {
         let sentinels = &self.watch.sentinels;
-        let asking = sentinels.iter().map(|sentinel| self.ask(sentinel));
+        let asking = sentinels.iter().map(|sentinel| self.ask(secure, sentinel));
         let mut answers: FuturesUnordered<_> = asking.collect();
         let mut votes = Votes::default();
         let mut others = Others::default();
@@ -226,11 +225,15 @@ impl Watched {
     }
 
     /// `None` where it knows no primary of that name.
-    async fn ask(&self, sentinel: &ConnectionInfo) -> Result<Option<Address>, RedisError> {
+    async fn ask(
+        &self,
+        secure: &Secure,
+        sentinel: &ConnectionInfo,
+    ) -> Result<Option<Address>, RedisError> {
         let config =
             AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let client = self.secure.open(sentinel.clone())?;
-        let connection = self.secure.connect(&client, config).await?;
+        let client = secure.open(sentinel.clone())?;
+        let connection = secure.connect(&client, config).await?;
         let mut cmd = Cmd::new();
         cmd.arg("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.watch.name);
         match Line::new(connection, false).send(&cmd).await? {

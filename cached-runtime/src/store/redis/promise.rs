@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Value};
 
 use super::cluster::Standing;
+use super::line::Line;
 use super::removal::Deletion;
-use super::{RedisStore, probe};
+use super::{Patience, RedisStore, probe};
 use crate::fault::Fault;
 use crate::store::Failure;
 
@@ -82,7 +83,8 @@ impl RedisStore {
             let mut scan = Cmd::new();
             scan.arg("SCAN").arg(&cursor[..]).arg("MATCH").arg(pattern);
             scan.arg("COUNT").arg(SCAN_COUNT);
-            let (next, mut keys) = self.promise(&scan, scanned).await?;
+            // It changes nothing that replicas would have to have.
+            let (next, mut keys) = self.kept(&scan, scanned, false).await?;
             let last = next == b"0";
             if self.inner.layout.is_striped() {
                 whole.add(self.unlink_each(keys).await?);
@@ -154,11 +156,24 @@ impl RedisStore {
         cmd: &Cmd,
         read: impl Fn(Value) -> Option<T>,
     ) -> Result<T, Failure> {
+        self.kept(cmd, read, true).await
+    }
+
+    async fn kept<T>(
+        &self,
+        cmd: &Cmd,
+        read: impl Fn(Value) -> Option<T>,
+        confirmed: bool,
+    ) -> Result<T, Failure> {
         let give_up = Instant::now() + self.inner.invalidate_deadline;
         let mut broke = None;
         loop {
             let remaining = give_up.saturating_duration_since(Instant::now());
-            let reply = self.confirmed(remaining, async |line| line.send(cmd).await).await;
+            let send = async |line: &mut Line| line.send(cmd).await;
+            let reply = match confirmed {
+                true => self.confirmed(remaining, send).await,
+                false => self.within(remaining, Patience::Waits, send).await,
+            };
             match reply {
                 Ok(reply) => {
                     return read(reply).ok_or_else(|| {

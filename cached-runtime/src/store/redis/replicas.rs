@@ -18,10 +18,6 @@ const TURN: Duration = Duration::from_millis(5);
 /// looks at its clock ten times a second.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How many replicas have to have what is deleted before it counts as deleted. 0: none is asked.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Replicas(pub(super) usize);
-
 impl RedisStore {
     /// This server, on the connection of deletions that are waited for, if they are.
     pub(super) fn confirming(&self) -> Self {
@@ -38,8 +34,8 @@ impl RedisStore {
         deadline: Duration,
         operation: impl AsyncFnOnce(&mut Line) -> Result<T, RedisError>,
     ) -> Result<T, Failure> {
-        let Replicas(wanted) = self.inner.replicas;
-        if wanted == 0 || !self.confirming {
+        let wanted = self.inner.replicas;
+        if !self.confirming {
             return self.within(deadline, Patience::Waits, operation).await;
         }
         let end = Instant::now() + deadline;
