@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cached_runtime::{Cache, FunctionStats, cache_invalidate, cache_result, scope, scope_sync};
-use cached_tests::{Proxy, RedisServer, Wire};
+use cached_tests::{Ability, Proxy, RedisServer, Wire, server_can};
 use tokio::sync::Semaphore;
 
 use super::patient::{self, on_each_store, on_each_whole_store};
@@ -542,6 +542,9 @@ async fn a_method() {
 
 #[tokio::test]
 async fn a_batch_is_one_trip_to_read_one_body_and_one_trip_to_store() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     let server = RedisServer::start();
     // Each reply comes this much later, so that trips can be told from commands.
     let proxy = Proxy::to(server.port());

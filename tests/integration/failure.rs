@@ -7,7 +7,8 @@ use cached_runtime::{
     Cache, ErrorKind, Fault, FunctionStats, HealthState, cache_result, scope, scope_sync,
 };
 use cached_tests::{
-    Fault as Does, FaultyServer, Logs, Proxy, RedisServer, Wire, eventually, eventually_blocking,
+    Ability, Fault as Does, FaultyServer, Logs, Proxy, RedisServer, Wire, eventually,
+    eventually_blocking, server_can,
 };
 use tracing::Level;
 
@@ -417,6 +418,9 @@ async fn a_server_that_goes_while_the_body_runs() {
 /// its lease up. Nobody waits for that, and it is given up as soon as it can be.
 #[tokio::test]
 async fn a_lease_that_cannot_be_given_up() {
+    if !server_can(Ability::RefusedScripts) {
+        return;
+    }
     let server = RedisServer::start();
     let refuse = |refused: bool| {
         server.cmd(&["CONFIG", "SET", "min-replicas-to-write", if refused { "1" } else { "0" }]);
@@ -446,6 +450,9 @@ async fn a_lease_that_cannot_be_given_up() {
 /// The same for a lease whose taker never learnt that it has it.
 #[tokio::test]
 async fn a_lease_that_nobody_knows_of_and_that_cannot_be_given_up() {
+    if !server_can(Ability::RefusedScripts) {
+        return;
+    }
     let server = RedisServer::start();
     let refuse = |refused: bool| {
         server.cmd(&["CONFIG", "SET", "min-replicas-to-write", if refused { "1" } else { "0" }]);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cached_runtime::{Cache, Policy, cache_invalidate, cache_result, scope, scope_sync};
-use cached_tests::{Proxy, RedisServer};
+use cached_tests::{Ability, Proxy, RedisServer, server_can};
 use redis::Value;
 
 use super::patient;
@@ -47,6 +47,9 @@ const MISS: &[(&str, u64)] = &[("evalsha", 1), ("get", 1), ("publish", 1), ("set
 
 #[tokio::test]
 async fn each_kind_of_call_costs_what_is_promised() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     let server = RedisServer::start();
     let cache = patient::cache(&server).await;
     scope(cache.clone(), async {
@@ -76,6 +79,9 @@ async fn each_kind_of_call_costs_what_is_promised() {
 
 #[tokio::test]
 async fn what_is_not_stored_gives_up_its_lease() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     let server = RedisServer::start();
     let cache = patient::cache(&server).await;
     let release = commands(&[("del", 1), ("evalsha", 1), ("get", 1), ("publish", 1), ("set", 1)]);
@@ -98,6 +104,9 @@ async fn what_is_not_stored_gives_up_its_lease() {
 
 #[test]
 fn sync_functions_cost_the_same() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     let server = RedisServer::start();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let cache = runtime.block_on(patient::cache(&server));
@@ -121,6 +130,9 @@ fn sync_functions_cost_the_same() {
 
 #[tokio::test]
 async fn a_server_that_forgot_the_scripts_learns_them_again() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     let server = RedisServer::start();
     scope(patient::cache(&server).await, async {
         double(1).await;
@@ -216,6 +228,9 @@ mod round_trips {
 
     #[tokio::test]
     async fn of_plain_calls() {
+        if !server_can(Ability::FusedLookup) {
+            return;
+        }
         let (wire, cache) = warm().await;
         scope(cache.clone(), async {
             assert_eq!(wire.cost(double(21)).await, (2, commands(MISS)), "miss");
@@ -233,6 +248,9 @@ mod round_trips {
 
     #[tokio::test]
     async fn of_calls_with_stale_windows() {
+        if !server_can(Ability::FusedLookup) {
+            return;
+        }
         let (wire, cache) = warm().await;
         scope(cache, async {
             let (trips, miss) = wire.cost(ageing(1)).await;
@@ -245,6 +263,9 @@ mod round_trips {
 
     #[tokio::test]
     async fn of_calls_with_tags() {
+        if !server_can(Ability::FusedLookup) {
+            return;
+        }
         let (wire, cache) = warm().await;
         scope(cache.clone(), async {
             let (trips, first) = wire.cost(tagged(1)).await;
@@ -266,6 +287,9 @@ mod round_trips {
 
     #[tokio::test]
     async fn of_calls_with_both() {
+        if !server_can(Ability::FusedLookup) {
+            return;
+        }
         let (wire, cache) = warm().await;
         scope(cache, async {
             let (trips, first) = wire.cost(tagged_and_ageing(1)).await;

@@ -264,6 +264,12 @@ impl RedisCluster {
         keys
     }
 
+    /// [`RedisServer::lookups`] of all that are primaries now, added up.
+    #[must_use]
+    pub fn lookups(&self) -> u64 {
+        self.primaries().into_iter().map(|at| self.nodes[at].lookups()).sum()
+    }
+
     /// [`RedisServer::command_calls`] of all that are primaries now, added up,
     /// without what nodes send each other.
     #[must_use]

@@ -18,6 +18,13 @@ pub enum Ability {
     ClusterPort,
     /// To announce hostnames to a cluster's clients (Redis 7.0).
     Hostnames,
+    /// To look up and take a lease in one command, `SET … NX GET` (Redis 7.0). Others are sent a
+    /// script, so that the server counts other commands.
+    FusedLookup,
+    /// To have rules about a subcommand alone, and about reading alone (Redis 7.0).
+    FineRules,
+    /// To refuse the writes of scripts while it has too few replicas (Redis 7.0).
+    RefusedScripts,
 }
 
 impl Ability {
@@ -26,6 +33,10 @@ impl Ability {
             Self::Tls => ["tls-port", "1"],
             Self::ClusterPort => ["cluster-port", "1"],
             Self::Hostnames => ["cluster-announce-hostname", "localhost"],
+            // What has no directive of its own, by one that came with it.
+            Self::FusedLookup | Self::FineRules | Self::RefusedScripts => {
+                Self::ClusterPort.directive()
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::certs::{Authority, Certs};
 use crate::process::{Process, lock, socket, text};
+use crate::program::{Ability, knows};
 
 /// A Redis server of its own: free loopback port, unix socket, temporary
 /// directory, nothing persisted. Killed, by its own process id, when dropped.
@@ -231,6 +232,14 @@ impl RedisServer {
             .collect();
         keys.sort();
         keys
+    }
+
+    /// How often the command was called that a cached call looks up by, which is also that of other
+    /// writes, as [`command_calls`](Self::command_calls) counts.
+    #[must_use]
+    pub fn lookups(&self) -> u64 {
+        let command = if knows(Ability::FusedLookup) { "set" } else { "eval" };
+        self.command_calls().get(command).copied().unwrap_or_default()
     }
 
     /// How often each command was called since the server was started or

@@ -31,9 +31,10 @@ fn rules(namespace: &str) -> Vec<(String, String)> {
     lines.map(read).collect()
 }
 
+/// A user who may do nothing is given the rules. Before Redis 7 such a one may use all channels.
 fn set_rules(server: &RedisServer, rules: &[&str]) {
     let rules = rules.join(" ");
-    let start = ["ACL", "SETUSER", "shop", "reset", "on", ">pw"];
+    let start = ["ACL", "SETUSER", "shop", "reset", "resetchannels", "on", ">pw"];
     let rules: Vec<&str> = rules.split(' ').collect();
     server.cmd(&[&start[..], &rules].concat());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cached_runtime::{Cache, HealthState, cache_result, scope};
-use cached_tests::{Logs, RedisCluster, eventually};
+use cached_tests::{Ability, Logs, RedisCluster, eventually, server_can};
 use tracing::Level;
 
 use super::super::patient::{self, LONG};
@@ -27,6 +27,9 @@ async fn cost<T>(cluster: &RedisCluster, call: impl Future<Output = T>) -> BTree
 
 #[tokio::test]
 async fn each_kind_of_call_costs_what_it_does_on_one_server() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     let (cluster, db) = (RedisCluster::start(3, 0), Database::default());
     scope(cache(&cluster).await, async {
         // Connections, and scripts, at each.

@@ -6,10 +6,6 @@ use super::*;
 
 const DELAY: Duration = Duration::from_millis(300);
 
-fn sets(server: &RedisServer) -> u64 {
-    server.command_calls().get("set").copied().unwrap_or(0)
-}
-
 /// A server at the end of a slow wire, with a value in it.
 async fn far_away() -> (RedisServer, Proxy, Cache) {
     let server = RedisServer::start();
@@ -28,7 +24,7 @@ async fn a_burst_of_hits_is_two_lookups() {
     let body = Body::new();
     let calls = spawn_all(200, &cache, || value(Arc::clone(&body), 1));
     assert_eq!((all(calls).await, body.runs()), (vec![1; 200], 0));
-    assert_eq!(sets(&server), 2, "the first caller's, and one for all who came after it");
+    assert_eq!(server.lookups(), 2, "the first caller's, and one for all who came after it");
     let total = cache.stats().total;
     assert_eq!((total.hits(), total.misses), (200, 1), "{total}");
 }
@@ -45,7 +41,7 @@ async fn waves_of_callers_cost_a_lookup_each_at_most() {
         tokio::time::sleep(DELAY / 3).await;
     }
     assert_eq!((all(calls).await, body.runs()), (vec![1; 300], 0));
-    let lookups = sets(&server);
+    let lookups = server.lookups();
     assert!((2..=7).contains(&lookups), "{lookups} lookups for 300 callers in 6 waves");
 }
 
@@ -59,7 +55,7 @@ async fn without_it_each_caller_looks() {
     let (server, _proxy, cache) = far_away().await;
     let calls = spawn_all(20, &cache, || alone(Body::free(), 1));
     all(calls).await;
-    assert!(sets(&server) >= 20);
+    assert!(server.lookups() >= 20);
 }
 
 /// A lookup that left before an invalidation is not for those who call after it, be it a first one
@@ -71,7 +67,7 @@ async fn nobody_is_served_by_a_lookup_that_left_before_an_invalidation() {
         let body = Body::free();
         body.runs.store(1, Ordering::SeqCst);
         let early = spawn_all(10 * (lookups - 1) + 1, &cache, || value(Arc::clone(&body), 1));
-        cached_tests::eventually(LONG, async || sets(&server) == lookups as u64).await;
+        cached_tests::eventually(LONG, async || server.lookups() == lookups as u64).await;
         // The answer, with the old value, is on its way.
         server.cmd(&["DEL", &format!("cache:{}", value::key(1))]);
         let late = spawn_all(10, &cache, || value(Arc::clone(&body), 1));

@@ -2,7 +2,7 @@
 //! so once.
 
 use cached_runtime::{Fault, LocalHealth, Source, scope};
-use cached_tests::{Logs, RedisServer, eventually};
+use cached_tests::{Ability, Logs, RedisServer, eventually, server_can};
 use tracing::Level;
 
 use super::super::patient::{self, LONG};
@@ -18,6 +18,9 @@ fn warnings(logs: &Logs) -> usize {
 /// One test, since it counts what all threads of the process say.
 #[tokio::test]
 async fn where_the_server_does_not_allow_it_nothing_is_kept_and_the_log_says_so_once() {
+    if !server_can(Ability::FineRules) {
+        return;
+    }
     let server = RedisServer::start();
     // A server that does not know what is asked, as one before version 6.
     let old = RedisServer::start_with(&["--rename-command", "CLIENT", ""]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cached_runtime::{LocalHealth, Source, cache_result, scope};
-use cached_tests::{RedisServer, eventually};
+use cached_tests::{Ability, RedisServer, eventually, server_can};
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, cmd};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -108,6 +108,9 @@ async fn a_loop_of_hits_lets_other_tasks_run() {
 /// server tells them by itself.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_fills_publish_to_nobody_and_cost_no_command_of_their_own() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     const FILLS: u64 = 10_000;
     let server = RedisServer::start();
     let cache = patient::cache(&server).await;

@@ -125,7 +125,7 @@ async fn a_reply_that_arrives_after_the_news_of_its_end_is_not_kept() {
     pair.server.reset_stats();
     let db = Arc::clone(&pair.db);
     let looking = tokio::spawn(scope(pair.behind.clone(), async move { row::fetch(&db, 1).await }));
-    eventually(LONG, || async { pair.server.command_calls().contains_key("set") }).await;
+    eventually(LONG, || async { pair.server.lookups() > 0 }).await;
     let (new, _) = pair.change().await;
     // Long enough for the news, which the link passes on at once, to be there before the reply.
     tokio::time::sleep(Duration::from_millis(50)).await;

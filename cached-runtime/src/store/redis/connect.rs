@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::aio::{AsyncPushSender, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, PushInfo, RedisError};
+use redis::{AsyncConnectionConfig, Client, Cmd, PushInfo, RedisError, Value};
 use tokio::sync::mpsc;
 
 use super::fault;
@@ -22,9 +22,24 @@ pub(super) struct Connected {
     pub(super) connection: MultiplexedConnection,
     pub(super) found: Found,
     pub(super) given: Option<Given>,
+    /// Whether the server knows `SET … NX GET`, where it was asked.
+    pub(super) fuses: bool,
 }
 
 impl Connected {
+    /// Asks the server which it is. One that does not say is taken for one that knows: a lookup
+    /// that it refuses tells.
+    async fn introduced(mut self) -> Result<Self, RedisError> {
+        let mut hello = Cmd::new();
+        hello.arg("HELLO");
+        match Line::new(self.connection.clone(), false).send(&hello).await {
+            Ok(answer) => self.fuses = fuses(&answer),
+            Err(error) if fault::ends_connection(&error) => return Err(error),
+            Err(_) => {}
+        }
+        Ok(self)
+    }
+
     /// Logs it in anew before what it logged in with ends. Never ends.
     pub(super) fn kept_logged_in<'a>(
         &self,
@@ -63,12 +78,14 @@ pub(super) async fn both(
         let client = origin.client(given.as_ref()).await?;
         let info = client.get_connection_info();
         let Some((mut socket, address)) = wire::connect(info).await? else {
-            return Ok((checked(origin, &client, &client, given, pushes).await?, None));
+            let one = checked(origin, &client, &client, given, pushes).await?;
+            return Ok((one.introduced().await?, None));
         };
         // First, so that a refused login costs the server one connection.
         socket.log_in(info).await?;
         let there = Client::open(info.clone().set_addr(address))?;
-        Ok((checked(origin, &client, &there, given, pushes).await?, Some(socket)))
+        let one = checked(origin, &client, &there, given, pushes).await?;
+        Ok((one.introduced().await?, Some(socket)))
     })
     .await
 }
@@ -115,7 +132,30 @@ async fn checked(
         .set_push_sender(pushes);
     let connection = origin.connect(there, config).await?;
     origin.check(&connection).await?;
-    Ok(Connected { connection, found: origin.found(client), given })
+    Ok(Connected { connection, found: origin.found(client), given, fuses: true })
+}
+
+/// Whether a server that answered `HELLO` so knows `NX` together with `GET`, as Redis does since
+/// version 7 (https://redis.io/docs/latest/commands/set/#history).
+fn fuses(hello: &Value) -> bool {
+    let pairs: Vec<_> = match hello {
+        Value::Map(pairs) => pairs.iter().map(|(name, value)| (name, value)).collect(),
+        Value::Array(flat) => flat.chunks_exact(2).map(|pair| (&pair[0], &pair[1])).collect(),
+        _ => return true,
+    };
+    let version = pairs.into_iter().find_map(|(name, value)| match (text(name)?, text(value)?) {
+        ("version", version) => version.split('.').next()?.parse().ok(),
+        _ => None,
+    });
+    version.is_none_or(|major: u64| major >= 7)
+}
+
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
 }
 
 async fn within_deadline<T>(
@@ -126,5 +166,34 @@ async fn within_deadline<T>(
         None => {
             Err(Failure::new(Fault::Timeout, format!("no connection within {CONNECT_DEADLINE:?}")))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_that_a_server_says_tells_what_it_knows() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let hello = |version: &str| {
+            let flat = ["server", "redis", "version", version].map(text).to_vec();
+            let pairs = flat.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+            [Value::Array(flat), Value::Map(pairs)]
+        };
+        for (version, knows) in [
+            ("6.0.16", false),
+            ("6.2.5", false),
+            ("7.0.15", true),
+            ("9.1.2", true),
+            ("255.255.255", true),
+        ] {
+            assert!(hello(version).iter().all(|hello| fuses(hello) == knows), "{version}");
+        }
+        // What says nothing of it is asked, and tells.
+        for other in ["unknown", ""] {
+            assert!(hello(other).iter().all(fuses), "{other}");
+        }
+        assert!(fuses(&Value::Nil) && fuses(&Value::Map(Vec::new())));
     }
 }

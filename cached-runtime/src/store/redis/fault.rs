@@ -32,14 +32,14 @@ pub(super) fn is_forbidden(error: &RedisError) -> bool {
 }
 
 pub(super) fn classify(error: &RedisError) -> Fault {
-    if let Some(code) = error.code() {
+    if let Some((code, detail)) = said(error) {
         match code {
             "OOM" => return Fault::OutOfMemory,
             "READONLY" | "MISCONF" | "NOREPLICAS" => return Fault::ReadOnly,
             "LOADING" => return Fault::Loading,
             "NOAUTH" | "WRONGPASS" => return Fault::Auth,
             "NOPERM" => return Fault::Forbidden,
-            "ERR" if forbidden_within(error) => return Fault::Forbidden,
+            "ERR" if forbidden_within(detail) => return Fault::Forbidden,
             "WRONGTYPE" => return Fault::WrongType,
             _ => {}
         }
@@ -56,9 +56,27 @@ pub(super) fn classify(error: &RedisError) -> Fault {
 
 /// What a script's command meets: code `ERR`, and the reason in the text alone. It is the second in
 /// Redis 7.2 and later and in Valkey.
-fn forbidden_within(error: &RedisError) -> bool {
+fn forbidden_within(detail: &str) -> bool {
     const REASONS: [&str; 2] = ["The user executing the script can't", "ACL failure in script"];
-    error.detail().is_some_and(|detail| REASONS.iter().any(|reason| detail.starts_with(reason)))
+    REASONS.iter().any(|reason| detail.starts_with(reason))
+}
+
+/// Code and text of what the server answered. Before version 7 what a script's command met stands in
+/// the text alone: `ERR Error running script (call to f_…): @user_script:1: @user_script: 1: -OOM …`.
+fn said(error: &RedisError) -> Option<(&str, &str)> {
+    let (code, detail) = (error.code()?, error.detail().unwrap_or_default());
+    if code != "ERR" || !detail.starts_with("Error running script") {
+        return Some((code, detail));
+    }
+    let within = detail.rsplit_once("@user_script:").and_then(|(_, at)| at.split_once(": "));
+    let within = within.map_or(detail, |(_, within)| within.trim_start_matches('-'));
+    let (word, rest) = within.split_once(' ').unwrap_or((within, ""));
+    let is_code = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    Some(if is_code { (word, rest) } else { (code, within) })
+}
+
+fn has_code(error: &RedisError, code: &str) -> bool {
+    said(error).is_some_and(|(said, _)| said == code)
 }
 
 /// Whether it is scripts that the rules do not allow. Nothing was executed then.
@@ -120,7 +138,7 @@ impl Address {
 pub(super) fn ends_connection(error: &RedisError) -> bool {
     error.is_unrecoverable_error()
         || matches!(classify(error), Fault::Protocol | Fault::Unavailable)
-        || error.code() == Some("READONLY")
+        || has_code(error, "READONLY")
 }
 
 /// Whether the error says that the server is not usable, whatever it is asked: the breaker counts
@@ -130,10 +148,10 @@ pub(super) fn trips(error: &RedisError) -> bool {
         Fault::Unavailable | Fault::Timeout | Fault::Auth | Fault::Loading | Fault::Protocol => {
             true
         }
-        Fault::ReadOnly => error.code() == Some("READONLY"),
+        Fault::ReadOnly => has_code(error, "READONLY"),
         // BUSY, CLUSTERDOWN, MASTERDOWN … are states of the server; ERR is about the command, and
         // so is a word of whom else to ask.
-        Fault::Server => error.code() != Some("ERR") && redirect(error).is_none(),
+        Fault::Server => !has_code(error, "ERR") && redirect(error).is_none(),
         _ => false,
     }
 }
@@ -143,16 +161,14 @@ pub(super) fn trips(error: &RedisError) -> bool {
 pub(super) fn reads_still_hold(error: &RedisError) -> bool {
     match classify(error) {
         Fault::OutOfMemory | Fault::Forbidden => true,
-        Fault::ReadOnly => error.code() != Some("READONLY"),
+        Fault::ReadOnly => !has_code(error, "READONLY"),
         _ => is_syntax_error(error),
     }
 }
 
 /// Whether what stands under the key is no string.
 pub(super) fn is_wrong_type(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE")
-        // Within a script, where the server names it in the text alone before version 7.
-        || error.detail().is_some_and(|detail| detail.contains("WRONGTYPE"))
+    has_code(error, "WRONGTYPE")
 }
 
 /// Servers before version 7 refuse `NX` together with `GET`.
@@ -170,6 +186,51 @@ mod tests {
     fn error(line: &str) -> RedisError {
         let reply = redis::parse_redis_value(format!("-{line}\r\n").as_bytes());
         reply.and_then(Value::extract_error).unwrap_err()
+    }
+
+    #[test]
+    fn what_a_script_met_is_told_alike_by_old_servers_and_new_ones() {
+        let old = "ERR Error running script (call to f_e00a5c445abc78c278ca12e830e046e1462b53a0): ";
+        let refused = "The user executing the script can't run this command or subcommand";
+        for (before_7, since, fault, ends, reads) in [
+            (
+                "@user_script:1: @user_script: 1: -OOM command not allowed when used memory",
+                "OOM command not allowed when used memory > 'maxmemory'. script: e00a, on @user_script:1.",
+                Fault::OutOfMemory,
+                false,
+                true,
+            ),
+            (
+                "@user_script:3: @user_script: 3: -READONLY You can't write against a replica",
+                "READONLY You can't write against a replica script: e00a, on @user_script:1.",
+                Fault::ReadOnly,
+                true,
+                false,
+            ),
+            (
+                "@user_script:1: WRONGTYPE Operation against a key holding the wrong kind",
+                "WRONGTYPE Operation against a key holding the wrong kind script: e00a",
+                Fault::WrongType,
+                false,
+                false,
+            ),
+            (
+                &format!("@user_script:1: @user_script: 1: {refused}"),
+                &format!("ERR {refused}"),
+                Fault::Forbidden,
+                false,
+                true,
+            ),
+            ("@user_script:1: I am odd", "ERR I am odd", Fault::Server, false, false),
+        ] {
+            for line in [format!("{old}{before_7}"), since.to_owned()] {
+                let error = error(&line);
+                assert_eq!(classify(&error), fault, "{line}");
+                assert_eq!(ends_connection(&error), ends, "{line}");
+                assert_eq!(reads_still_hold(&error), reads, "{line}");
+                assert_eq!(is_wrong_type(&error), fault == Fault::WrongType, "{line}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, RedisError, Value as Reply};
 
 use super::layout::FullKey;
-use super::scripts::{answer, unexpected};
+use super::scripts::{SET_IF_ABSENT, answer, unexpected};
 use super::{CHUNK, Patience, RedisStore, fault};
 use crate::entry::{self, Fence};
 use crate::fault::Fault;
@@ -34,7 +34,11 @@ impl RedisStore {
                 pipeline.add_command(script.first(&entry, arguments));
             }
             for (tag, version) in absent {
-                pipeline.add_command(self.version_of(layout.tag_of(key, tag), version));
+                pipeline.add_command(self.version_of(
+                    line.fuses(),
+                    layout.tag_of(key, tag),
+                    version,
+                ));
             }
             let replies = line.send_all(&pipeline).await?;
             let mut replies = replies.into_iter().map(Reply::extract_error);
@@ -81,18 +85,13 @@ impl RedisStore {
     }
 
     /// `SET tag version NX GET PX life`: what is there, or now this.
-    fn version_of(&self, tag: FullKey<'_>, version: &Token) -> Cmd {
+    fn version_of(&self, fuses: bool, tag: FullKey<'_>, version: &Token) -> Cmd {
         let life = self.tag_life(Duration::ZERO);
         let mut cmd = Cmd::new();
-        if self.inner.writes.knows_fused() {
+        if fuses {
             cmd.arg("SET").arg(tag).arg(&version[..]).arg("NX").arg("GET").arg("PX").arg(life);
         } else {
-            const VERSION_OF: &str = "\
-local present = redis.call('GET', KEYS[1])
-if present then return present end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return false";
-            cmd.arg("EVAL").arg(VERSION_OF).arg(1).arg(tag).arg(&version[..]).arg(life);
+            cmd.arg("EVAL").arg(SET_IF_ABSENT).arg(1).arg(tag).arg(&version[..]).arg(life);
         }
         cmd
     }

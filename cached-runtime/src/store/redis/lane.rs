@@ -48,7 +48,7 @@ impl Lost {
 
 /// The commands of one lookup, which stand side by side in the pipeline.
 pub(super) struct Commands {
-    /// `SET key lease NX GET PX ms`.
+    /// `SET key lease NX GET PX ms`, or a script that does the same.
     pub(super) fused: Cmd,
     /// What most lookups don't ask.
     pub(super) extras: Option<Box<Extras>>,
@@ -256,9 +256,13 @@ fn give_up<'a>(
 /// `None` for the commands beside a lookup.
 fn lease_of(cmd: &Cmd) -> Option<Lease> {
     let mut arguments = cmd.args_iter();
-    let (Arg::Simple(b"SET"), Arg::Simple(key), Arg::Simple(lease)) =
-        (arguments.next()?, arguments.next()?, arguments.next()?)
-    else {
+    match arguments.next()? {
+        Arg::Simple(b"SET") => {}
+        // The script, and how many keys it has.
+        Arg::Simple(b"EVAL") => drop(arguments.nth(1)?),
+        _ => return None,
+    }
+    let (Arg::Simple(key), Arg::Simple(lease)) = (arguments.next()?, arguments.next()?) else {
         return None;
     };
     let fence = Fence { prefix: lease.to_vec(), len: Some(lease.len()) };

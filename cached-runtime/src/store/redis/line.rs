@@ -11,16 +11,22 @@ pub(super) struct Line {
     /// so (`ASKING`) for the keys that it has already.
     asking: bool,
     found: Found,
+    /// Whether the server knows `SET … NX GET`, as far as is known.
+    fuses: bool,
 }
 
 impl Line {
     pub(super) fn new(connection: MultiplexedConnection, asking: bool) -> Self {
-        Self { connection, asking, found: Found::default() }
+        Self { connection, asking, found: Found::default(), fuses: true }
     }
 
-    /// To this one of the primaries that were found.
-    pub(super) fn to(self, found: Found) -> Self {
-        Self { found, ..self }
+    /// To this one of the primaries that were found, of which this is known.
+    pub(super) fn to(self, found: Found, fuses: bool) -> Self {
+        Self { found, fuses, ..self }
+    }
+
+    pub(super) fn fuses(&self) -> bool {
+        self.fuses
     }
 
     pub(super) fn found(&self) -> Found {

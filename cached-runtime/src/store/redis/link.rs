@@ -65,6 +65,8 @@ pub(in crate::store) struct Live {
     /// Tells this connection from the ones before and after it.
     serial: u64,
     found: Found,
+    /// Whether the server knows `SET … NX GET` (since version 7), as far as is known.
+    fuses: AtomicBool,
     unanswered: AtomicU32,
     gone: Notify,
     /// Why it was given up.
@@ -90,6 +92,15 @@ impl Live {
 
     pub(super) fn found(&self) -> Found {
         self.found
+    }
+
+    pub(super) fn fuses(&self) -> bool {
+        self.fuses.load(Ordering::Relaxed)
+    }
+
+    /// The server does not know `SET … NX GET`, whatever it said of its version.
+    pub(super) fn never_fuses(&self) {
+        self.fuses.store(false, Ordering::Relaxed);
     }
 
     /// Sends a command on both connections; until both have answered. An error of one is one.
@@ -279,7 +290,7 @@ async fn supervise(
         let both = |given| driver.connect(connect::both(&origin, given, pushes));
         let (number, connected) = connect::attempt(&origin, both).await;
         match connected {
-            Ok((Connected { connection, found, given }, socket)) => {
+            Ok((Connected { connection, found, given, fuses }, socket)) => {
                 gate.open();
                 let since = Instant::now();
                 let wire = socket.as_ref().map(|_| Arc::<Wire>::default());
@@ -287,6 +298,7 @@ async fn supervise(
                     connection,
                     serial: SERIAL.fetch_add(1, Ordering::Relaxed),
                     found,
+                    fuses: AtomicBool::new(fuses),
                     unanswered: AtomicU32::new(0),
                     gone: Notify::new(),
                     cause: OnceLock::new(),

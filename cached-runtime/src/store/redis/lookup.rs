@@ -12,7 +12,7 @@ use super::lane::{self, Answer, Beside, Commands, Extras, Lost, Seen};
 use super::line::Line;
 use super::link::{Link, Live};
 use super::rights::Right;
-use super::scripts::unexpected;
+use super::scripts::{SET_IF_ABSENT, unexpected};
 use super::{CHUNK, Patience, RedisStore, fault, wire};
 use crate::entry::{self, Present};
 use crate::fault::Fault;
@@ -100,7 +100,7 @@ impl RedisStore {
         token: &'a Token,
     ) -> impl Future<Output = Result<Sight, Failure>> + use<'a> {
         async move {
-            if self.asking || !self.inner.writes.fused() || self.inner.rights.lacks(asked) {
+            if self.asking || self.inner.writes.paused() || self.inner.rights.lacks(asked) {
                 return Box::pin(self.plain(asked, token)).await;
             }
             let _place = self.inner.in_flight.enter()?;
@@ -128,7 +128,8 @@ impl RedisStore {
             Err(failure) => return failure.of_each(asked.len()),
         };
         let all = || asked.iter().copied().zip(tokens);
-        if !self.inner.writes.fused() || asked.iter().any(|asked| self.inner.rights.lacks(*asked)) {
+        let writes = &self.inner.writes;
+        if writes.paused() || asked.iter().any(|asked| self.inner.rights.lacks(*asked)) {
             return join_all(all().map(|(asked, token)| self.plain(asked, token))).await;
         }
         let _place = match self.inner.in_flight.enter() {
@@ -174,7 +175,10 @@ impl RedisStore {
     fn ask<'a>(&'a self, live: &'a Arc<Live>, asked: Asked<'a>, token: &'a Token) -> Queued<'a> {
         match live.wire() {
             Some(wire) => wire.ask(self, live, asked, token).map_or_else(Queued::Not, Queued::Wire),
-            None => Queued::Packed(lane::ask(self, live, self.commands(asked, token))),
+            None => {
+                let commands = self.commands(live.fuses(), asked, token);
+                Queued::Packed(lane::ask(self, live, commands))
+            }
         }
     }
 
@@ -225,13 +229,20 @@ impl RedisStore {
     }
 
     /// `SET key lease NX GET PX ms` returns what is there, and takes the lease where nothing is. It
-    /// costs the server what a GET costs. Beside it what else was asked.
-    fn commands(&self, asked: Asked<'_>, token: &Token) -> Commands {
+    /// costs the server what a GET costs. Servers that do not know it are given a script. Beside it
+    /// what else was asked.
+    fn commands(&self, fuses: bool, asked: Asked<'_>, token: &Token) -> Commands {
         let layout = &self.inner.layout;
         let key = layout.entry(asked.key, !asked.tags.is_empty());
         let mut fused = Cmd::with_capacity(7, layout.namespace_len() + asked.key.len() + 48);
-        fused.arg("SET").arg(key).arg(&entry::lease(token)[..]);
-        fused.arg("NX").arg("GET").arg("PX").arg(self.inner.lease_millis);
+        let lease = &entry::lease(token)[..];
+        if fuses {
+            fused.arg("SET").arg(key).arg(lease);
+            fused.arg("NX").arg("GET").arg("PX").arg(self.inner.lease_millis);
+        } else {
+            fused.arg("EVAL").arg(SET_IF_ABSENT).arg(1);
+            fused.arg(key).arg(lease).arg(self.inner.lease_millis);
+        }
         let extras = (asked.age || !asked.tags.is_empty()).then(|| Box::new(self.extras(asked)));
         Commands { fused, extras }
     }
@@ -263,7 +274,7 @@ impl RedisStore {
         asked: Asked<'_>,
         token: &Token,
     ) -> Result<Sight, Failure> {
-        if error.code() == Some("WRONGTYPE") {
+        if fault::is_wrong_type(error) {
             // The versions of its tags are captured together with the claim.
             let versions = vec![None; asked.tags.len()];
             let (looked, aged) = (Looked::WrongType, asked.age);
@@ -273,7 +284,7 @@ impl RedisStore {
             return Err(self.useless(live, error));
         }
         if fault::is_syntax_error(error) {
-            self.inner.writes.never_fuse();
+            live.never_fuses();
         } else {
             self.pause_writes(error);
         }
@@ -284,32 +295,43 @@ impl RedisStore {
     async fn plain(&self, asked: Asked<'_>, token: &Token) -> Result<Sight, Failure> {
         self.within(self.inner.lookup_deadline, Patience::None, async |line| {
             let mut sight = self.read_on(line, asked).await?;
+            if sight.looked == Looked::Unleased(None) {
+                sight.looked = self.claim_unless_refused(line, asked, token).await?;
+                // Another was faster, and is to be waited for.
+                if sight.looked == Looked::Unleased(None) {
+                    sight = self.read_on(line, asked).await?;
+                }
+            }
             if self.is_stuck(&sight.looked) {
                 sight.looked = Looked::Unleased(self.inner.writes.paused_by());
-                return Ok(sight);
             }
-            if sight.looked != Looked::Unleased(None) {
-                return Ok(sight);
-            }
-            let key = self.inner.layout.entry(asked.key, !asked.tags.is_empty());
-            sight.looked = if self.inner.writes.paused() {
-                Looked::Unleased(self.inner.writes.paused_by())
-            } else if self.inner.rights.lacks(asked) {
-                Looked::Unleased(Some(Fault::Forbidden))
-            } else {
-                match self.claim_on(line, key, token).await {
-                    Ok(true) => Looked::Leased,
-                    Ok(false) => Looked::Unleased(None),
-                    Err(error) if fault::reads_still_hold(&error) => {
-                        self.pause_writes(&error);
-                        Looked::Unleased(Some(fault::classify(&error)))
-                    }
-                    Err(error) => return Err(error),
-                }
-            };
             Ok(sight)
         })
         .await
+    }
+
+    async fn claim_unless_refused(
+        &self,
+        line: &mut Line,
+        asked: Asked<'_>,
+        token: &Token,
+    ) -> Result<Looked, RedisError> {
+        if self.inner.writes.paused() {
+            return Ok(Looked::Unleased(self.inner.writes.paused_by()));
+        }
+        if self.inner.rights.lacks(asked) {
+            return Ok(Looked::Unleased(Some(Fault::Forbidden)));
+        }
+        let key = self.inner.layout.entry(asked.key, !asked.tags.is_empty());
+        match self.claim_on(line, key, token).await {
+            Ok(true) => Ok(Looked::Leased),
+            Ok(false) => Ok(Looked::Unleased(None)),
+            Err(error) if fault::reads_still_hold(&error) => {
+                self.pause_writes(&error);
+                Ok(Looked::Unleased(Some(fault::classify(&error))))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A lease on a server that refuses writes: whoever has it can store nothing, and maybe not even

@@ -272,7 +272,7 @@ impl RedisStore {
                 Patience::None => link.live().await?,
                 Patience::Waits => link.live_or_wait().await?,
             };
-            let mut line = Line::new(live.connection(), self.asking).to(live.found());
+            let mut line = Line::new(live.connection(), self.asking).to(live.found(), live.fuses());
             let live = used.insert(live);
             let result = operation(&mut line).await;
             if let Err(error) = &result {

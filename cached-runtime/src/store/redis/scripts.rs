@@ -122,6 +122,14 @@ redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 return 1"
 );
 
+/// `SET … NX GET PX`, for servers that do not know it. KEYS: the key. ARGV: what to set, its life in
+/// ms. What was there, or nothing.
+pub(super) const SET_IF_ABSENT: &str = "\
+local present = redis.call('GET', KEYS[1])
+if present then return present end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return false";
+
 pub(super) struct Script {
     code: &'static str,
     sha: String,

@@ -1,7 +1,7 @@
 //! Whether the server takes writes now: after a refusal lookups only read for a while, so that a
 //! server without memory is not asked twice for each call.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,6 @@ pub(super) struct Writes {
     /// In ms since `started`; 0 where there was no refusal yet.
     paused_until: AtomicU64,
     paused_by: Mutex<Option<Fault>>,
-    /// The server does not know `SET … NX GET` (before version 7).
-    never_fused: AtomicBool,
 }
 
 impl Writes {
@@ -25,22 +23,7 @@ impl Writes {
             started: Instant::now(),
             paused_until: AtomicU64::new(0),
             paused_by: Mutex::new(None),
-            never_fused: AtomicBool::new(false),
         }
-    }
-
-    /// Whether a lookup may take the lease in the same command.
-    pub(super) fn fused(&self) -> bool {
-        self.knows_fused() && !self.paused()
-    }
-
-    /// Whether the server knows `NX` together with `GET`, as far as is known.
-    pub(super) fn knows_fused(&self) -> bool {
-        !self.never_fused.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn never_fuse(&self) {
-        self.never_fused.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn paused(&self) -> bool {

@@ -124,8 +124,9 @@ impl Wire {
             versions: !asked.tags.is_empty(),
             within: Some(inner.lookup_deadline),
         };
-        let slot =
-            self.send(expected, |out| inner.encoder.lookup(out, &inner.layout, asked, token))?;
+        let (encoder, layout) = (&inner.encoder, &inner.layout);
+        let fuses = live.fuses();
+        let slot = self.send(expected, |out| encoder.lookup(out, layout, fuses, asked, token))?;
         let lookup = Some(Lookup { store, live, asked, token });
         Ok(Queued { wire: self, slot: Some(slot), lookup })
     }
