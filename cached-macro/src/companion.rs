@@ -11,7 +11,7 @@ use crate::expand::{Use, entry, private};
 use crate::filling::apart;
 use crate::function::{Param, mentions};
 use crate::handle::handle;
-use crate::identity::site;
+use crate::identity::{Side, site};
 use crate::model::{Companion, Model};
 use crate::neutral::neutral;
 use crate::plan::plan;
@@ -118,7 +118,7 @@ fn companion_type(model: &Model) -> TokenStream {
             (batch::verbs(model, batch), "`refresh`, `uncached`, `invalidate_all`, `stats`")
         }
     };
-    let (site, apart) = (site(model), apart(model));
+    let (site, apart) = (site(model, &Side::Companion), apart(model));
     let docs = format!(
         "The entries of the cached function `{0}`: `{0}::invalidate(…)`, {named}.\n\n\
          Where this type is in the way (a module or type of the same name, or a function in an \
@@ -132,7 +132,6 @@ fn companion_type(model: &Model) -> TokenStream {
             #[doc = #docs]
             [#visibility] struct #name [#(#generics),*] [#marker]
 
-            #(#cfg)*
             impl [#(#generics),*] [#(#names),*] {
                 #[doc(hidden)]
                 #visibility fn __site() -> #private::At {

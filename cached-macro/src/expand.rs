@@ -8,8 +8,7 @@ use crate::batch;
 use crate::companion;
 use crate::filling::filling;
 use crate::function::{Body, Function, Style};
-use crate::handle;
-use crate::identity::{generics, site};
+use crate::identity::{Side, generics, site};
 use crate::lifetimes;
 use crate::local;
 use crate::model::{Companion, Model};
@@ -144,13 +143,13 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     let entry = Ident::new("entry", Span::mixed_site());
     let (codec, generics) = (codec(model), generics(model));
     let (cache, at) = match (place, &model.local) {
-        (Use::Key, _) => (quote!(#private::nowhere()), at(model)),
+        (Use::Key, _) => (quote!(#private::nowhere()), at(model, place)),
         // What the call began with.
         (Use::Call, Some(_)) => {
             let near = mixed("near");
             (quote!(#near.cache()), quote!(#near.at()))
         }
-        _ => (cache(&private, model.cache.as_ref()), at(model)),
+        _ => (cache(&private, model.cache.as_ref()), at(model, place)),
     };
     if let Some(batch) = &model.batch {
         let common = batch::common(model, batch, place, (codec, cache, at, &generics));
@@ -184,25 +183,18 @@ pub(crate) fn entry(model: &Model, place: &Use) -> TokenStream {
     }}
 }
 
-/// The function's identity: its static, and where it stands.
-pub(crate) fn at(model: &Model) -> TokenStream {
+/// The function's identity: a static, and where it stands.
+pub(crate) fn at(model: &Model, place: &Use) -> TokenStream {
     let private = private(model);
-    match model.companion {
-        Companion::Type => {
-            let companion = companion::type_with_generics(model);
-            // In angles, so that where there is no such type the compiler says that, and not that a
-            // crate may be missing.
-            quote!(<#companion>::__site())
-        }
-        Companion::Handle => {
-            let site = handle::site_of_method(model);
-            quote!(Self::#site())
-        }
-        Companion::None => {
-            let site = site(model);
-            quote!({ #site #private::At::new(&SITE, #private::place!()) })
-        }
-    }
+    let side = match (place, model.companion) {
+        (Use::Call, _) | (_, Companion::None) => Side::Function,
+        (_, Companion::Type) => return quote!(Self::__site()),
+        (_, Companion::Handle) => Side::Handle,
+    };
+    let site = site(model, &side);
+    // Beside a function with a type there are no generics of an `impl`.
+    let free = (model.companion == Companion::Type).then(|| quote!(free));
+    quote!({ #site #private::At::new(&SITE, #private::place!(#free)) })
 }
 
 pub(crate) fn codec(model: &Model) -> TokenStream {

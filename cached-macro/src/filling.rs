@@ -170,7 +170,13 @@ impl<'a> Apart<'a> {
         };
         let captures = || templates.iter().flat_map(|template| template.captures());
         let field = captures().any(|capture| matches!(capture.expr, Expr::Field(_)));
-        if !field || model.batch.is_some() || model.companion == Companion::None {
+        // Where the method may be a trait's, whose impl can have nothing beside it.
+        let alone = match model.companion {
+            Companion::Type => false,
+            Companion::Handle => model.function.visibility.to_token_stream().is_empty(),
+            Companion::None => true,
+        };
+        if !field || model.batch.is_some() || alone {
             return None;
         }
         let named = |param: &&Param| captures().any(|c| param.bindings.contains(&c.root));

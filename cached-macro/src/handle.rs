@@ -1,4 +1,4 @@
-//! The handle of a method, `find_cache`, and the hidden sibling that holds its static.
+//! The handle of a method, `find_cache`.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -8,21 +8,15 @@ use crate::companion::{bare, calls, forwarded, generic_names};
 use crate::expand::{Use, private};
 use crate::filling::apart;
 use crate::function::Param;
-use crate::identity::site;
 use crate::model::Model;
 use crate::plan::plan;
-
-/// The hidden sibling of a method that holds its static.
-pub(crate) fn site_of_method(model: &Model) -> Ident {
-    format_ident!("__site_{}", bare(&model.function.signature.ident))
-}
+use crate::spans::shown_at;
 
 pub(crate) fn handle(model: &Model) -> TokenStream {
     let function = &model.function;
     let signature = &function.signature;
     let visibility = &function.visibility;
     let private = private(model);
-    let (site, site_name) = (site(model), site_of_method(model));
     let apart = apart(model);
     let name = format_ident!("{}_cache", bare(&signature.ident), span = signature.ident.span());
     let plan = plan(model, &Use::Verb);
@@ -55,24 +49,20 @@ pub(crate) fn handle(model: &Model) -> TokenStream {
         "The entry of one call of `{bare_name}`: `invalidate`, `peek`, `put`, `refresh`, \
          `uncached`, `fetch`, `key`, `invalidate_all`, `stats`."
     );
-    quote! {
-        #[doc(hidden)]
-        fn #site_name() -> #private::At {
-            #site
-            #private::At::new(&SITE, #private::place!())
+    // The macro's name is the cure, see there.
+    let wrapped = quote! {
+        #private::in_an_impl_of_a_trait_leave_companion_out! {
+            [#apart]
+            #[doc = #docs]
+            [#visibility] fn #name [<#parameters>(#inputs) -> #returned #clause] {
+                #rebound
+                let #planned = #plan;
+                #bind_call
+                #private::#kind::new(#planned, #bind)
+            }
         }
-
-        #apart
-
-        #[doc = #docs]
-        #[allow(unused, deprecated, nonstandard_style, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
-        #visibility fn #name<#parameters>(#inputs) -> #returned #clause {
-            #rebound
-            let #planned = #plan;
-            #bind_call
-            #private::#kind::new(#planned, #bind)
-        }
-    }
+    };
+    shown_at(ident, wrapped)
 }
 
 /// A handle's inputs: patterns are replaced by names that can be passed on, and what they bind

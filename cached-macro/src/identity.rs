@@ -9,15 +9,31 @@ use crate::function::{Param, mentions, self_ident};
 use crate::model::{Key, Model};
 use crate::template::{Capture, Part};
 
-/// The static that an attribute leaves.
-pub(crate) fn site(model: &Model) -> TokenStream {
+/// Where one of the statics that an attribute leaves stands. The function has one of its own, for it
+/// can name nothing beside it: where that is not allowed, the compiler would say so twice.
+pub(crate) enum Side {
+    Function,
+    Companion,
+    Handle,
+}
+
+/// A static that an attribute leaves.
+pub(crate) fn site(model: &Model, side: &Side) -> TokenStream {
     let private = private(model);
+    let side = match side {
+        Side::Function => quote!(Function),
+        Side::Companion => quote!(Companion),
+        Side::Handle => quote!(Handle),
+    };
     let name = match &model.name {
         Some(name) => quote!(::core::option::Option::Some(#name)),
         None => quote!(::core::option::Option::None),
     };
     let signature = key_signature(model);
-    quote!(static SITE: #private::Site = #private::Site::new(#name, #signature);)
+    quote! {
+        static SITE: #private::Site =
+            #private::Site::new(#name, #signature, #private::position!(), #private::Side::#side);
+    }
 }
 
 /// The types that make the key, or its template: part of the fingerprint.

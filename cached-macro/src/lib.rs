@@ -72,6 +72,18 @@ pub fn cache_result_is_missing_above_it_or_what_it_skips_is_given(
     target::written(call.into()).into()
 }
 
+/// An item, and behind it what the attribute holds: for generated code alone. Where the item may not
+/// stand, the compiler does not come to the rest, and says so once.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn with(
+    attribute: proc_macro::TokenStream,
+    mut item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    item.extend(attribute);
+    item
+}
+
 fn cache_result_tokens(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     let errors = Errors::new();
     let function = match syn::parse2::<Function>(item.clone()) {

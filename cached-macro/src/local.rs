@@ -65,7 +65,7 @@ fn unknown(name: &str) -> String {
 pub(crate) fn call(model: &Model, local: &Local, body: &Group) -> TokenStream {
     let [at, near, found, kept, plan] = ["at", "near", "found", "entry", "plan"].map(mixed);
     let (private, returns) = (private(model), &model.returns);
-    let (place, begin) = (place(model), begin(model, local));
+    let (place, begin) = (place(model, &Use::Call), begin(model, local));
     let filling = filling(model, &Use::Call, &near);
     let mutable = (!filling.is_empty()).then(|| quote!(mut));
     let turn = model.is_async().then(|| {

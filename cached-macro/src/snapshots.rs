@@ -5,7 +5,7 @@ use expect_test::{ExpectFile, expect_file};
 use proc_macro2::{Group, Ident, TokenStream};
 use quote::quote;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Item, Token, parse_quote};
+use syn::{Attribute, ImplItem, Item, Token, parse_quote};
 
 use crate::{cache_invalidate_tokens, cache_result_tokens};
 
@@ -19,8 +19,13 @@ fn formatted(expanded: &TokenStream) -> String {
     }
 }
 
-/// What the runtime's macro around a companion type makes of it, here without its attributes.
+/// What the runtime's macros around companion types and handles make of them, here without their
+/// attributes.
 fn unwrapped(item: Item) -> Vec<Item> {
+    if let Item::Impl(mut methods) = item {
+        methods.items = methods.items.into_iter().flat_map(unwrapped_handle).collect();
+        return vec![Item::Impl(methods)];
+    }
     let Item::Macro(wrapper) = &item else { return vec![item] };
     if wrapper.mac.path.segments.last().is_none_or(|last| last.ident == "compile_error") {
         return vec![item];
@@ -31,17 +36,36 @@ fn unwrapped(item: Item) -> Vec<Item> {
         input.parse::<Token![struct]>()?;
         let name: Ident = input.parse()?;
         let (generics, marker) = (bracketed(input)?, bracketed(input)?);
-        let of_impl = input.call(Attribute::parse_outer)?;
         input.parse::<Token![impl]>()?;
         let (declared, arguments) = (bracketed(input)?, bracketed(input)?);
         let verbs: Group = input.parse()?;
         Ok([
             parse_quote!(#(#of_type)* #visibility struct #name<#generics> { __companion: #marker }),
-            parse_quote!(#(#of_impl)* impl<#declared> #name<#arguments> #verbs),
+            parse_quote!(impl<#declared> #name<#arguments> #verbs),
         ])
     };
     match parser.parse2(wrapper.mac.tokens.clone()) {
         Ok(items) => items.into(),
+        Err(error) => panic!("not what the wrapper takes: {error}"),
+    }
+}
+
+fn unwrapped_handle(item: ImplItem) -> Vec<ImplItem> {
+    let ImplItem::Macro(wrapper) = &item else { return vec![item] };
+    let parser = |input: ParseStream<'_>| {
+        let apart = bracketed(input)?;
+        let docs = input.call(Attribute::parse_outer)?;
+        let visibility: TokenStream = bracketed(input)?;
+        input.parse::<Token![fn]>()?;
+        let (name, signature): (Ident, _) = (input.parse()?, bracketed(input)?);
+        let body: Group = input.parse()?;
+        let items: syn::ItemImpl = parse_quote! {
+            impl Repo { #apart #(#docs)* #visibility fn #name #signature #body }
+        };
+        Ok(items.items)
+    };
+    match parser.parse2(wrapper.mac.tokens.clone()) {
+        Ok(items) => items,
         Err(error) => panic!("not what the wrapper takes: {error}"),
     }
 }

@@ -3,9 +3,9 @@
 
 use std::any::TypeId;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
 use serde::de::DeserializeOwned;
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,12 +16,29 @@ use crate::fingerprint;
 use crate::key::{function_segment, named_segment, tag_of_function};
 use crate::size::Sizes;
 
+mod registry;
+
 /// What the attribute knows of a function; a `static` in generated code.
+///
+/// There is one in the function and one in what stands beside it, for neither can name the other's:
+/// what an `impl` allows beside a function differs, and is not known to the attribute.
 pub struct Site {
     name: Option<&'static str>,
     signature: &'static str,
-    first: OnceLock<&'static Function>,
-    others: RwLock<Vec<&'static Function>>,
+    /// File, line and column.
+    position: &'static str,
+    side: Side,
+    first: OnceLock<Instance>,
+    others: RwLock<Vec<Instance>>,
+}
+
+/// An instantiation as one site knows it.
+struct Instance {
+    path: &'static str,
+    generics: Box<[String]>,
+    /// Of the values' type.
+    data: TypeId,
+    function: &'static Function,
 }
 
 /// One function with its generic arguments: what entries and statistics are kept by.
@@ -29,10 +46,6 @@ pub struct Site {
 /// Made at the first call and kept for good, as the code it stands for is.
 pub struct Function {
     site: &'static Site,
-    path: &'static str,
-    generics: Box<[String]>,
-    /// Of the values' type.
-    data: TypeId,
     /// The first segment of its keys, which is also its name in statistics.
     pub(crate) segment: String,
     /// Of path (or name), signature and value type.
@@ -46,6 +59,17 @@ pub struct Function {
     pub(crate) sizes: Sizes,
     /// The last value was refused: it would not come back as it was.
     barren: AtomicBool,
+}
+
+/// Where one of an attribute's statics stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// In the function.
+    Function,
+    /// In the companion type.
+    Companion,
+    /// In the function that makes handles, which has the function's name and `_cache`.
+    Handle,
 }
 
 /// Where a function stands, in the compiler's words.
@@ -81,10 +105,26 @@ impl At {
 }
 
 impl Site {
-    /// `signature` holds the types (or the template) that make the key.
+    /// `signature` holds the types (or the template) that make the key, `position` where the
+    /// attribute stands.
     #[must_use]
-    pub const fn new(name: Option<&'static str>, signature: &'static str) -> Self {
-        Self { name, signature, first: OnceLock::new(), others: RwLock::new(Vec::new()) }
+    pub const fn new(
+        name: Option<&'static str>,
+        signature: &'static str,
+        position: &'static str,
+        side: Side,
+    ) -> Self {
+        let first = OnceLock::new();
+        let others = RwLock::new(Vec::new());
+        Self { name, signature, position, side, first, others }
+    }
+
+    /// Whether both are statics of one attribute.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+            || (self.position == other.position
+                && self.signature == other.signature
+                && self.name == other.name)
     }
 
     /// The instantiation at `place` with these generic arguments,
@@ -96,17 +136,18 @@ impl Site {
     ) -> &'static Function {
         let first = self.first.get_or_init(|| self.register::<D>(place, generics));
         if first.is::<D>(place.path, generics) {
-            return first;
+            return first.function;
         }
         if let Some(known) = self.known_among_others::<D>(place.path, generics) {
             return known;
         }
         let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = others.iter().find(|other| other.is::<D>(place.path, generics)) {
-            return known;
+            return known.function;
         }
-        let function = self.register::<D>(place, generics);
-        others.push(function);
+        let instance = self.register::<D>(place, generics);
+        let function = instance.function;
+        others.push(instance);
         function
     }
 
@@ -119,7 +160,7 @@ impl Site {
     ) -> Option<&'static Function> {
         let first = self.first.get()?;
         if first.is::<D>(place.path, generics) {
-            return Some(first);
+            return Some(first.function);
         }
         self.known_among_others::<D>(place.path, generics)
     }
@@ -131,51 +172,48 @@ impl Site {
         generics: &[Cow<'static, str>],
     ) -> Option<&'static Function> {
         let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
-        others.iter().find(|other| other.is::<D>(path, generics)).copied()
+        let known = others.iter().find(|other| other.is::<D>(path, generics));
+        known.map(|known| known.function)
     }
 
     fn register<D: DeserializeOwned>(
         &'static self,
         place: &Place,
         generics: &[Cow<'static, str>],
-    ) -> &'static Function {
+    ) -> Instance {
         let names: Vec<&str> = generics.iter().map(AsRef::as_ref).collect();
+        let suffix = if self.side == Side::Handle { "_cache" } else { "" };
+        let path = function_segment(place.path, suffix, &names);
         let segment = match self.name {
             Some(name) => named_segment(name, place.here, place.path, &names),
-            None => function_segment(place.path, &names),
+            None => path.clone(),
         };
         let identity = format!("{segment}\n{}", self.signature);
         let fingerprint =
             xxh3_64(identity.as_bytes()).rotate_left(17) ^ fingerprint::of_type::<D>();
         remember(&segment);
-        let name_taken = self.name.is_none() && !claim(&segment, self, typeid::of::<D>());
-        if name_taken {
-            tracing::error!(
-                function = segment,
-                "two functions of this program come out with the same name; this one is not \
-                 cached: give it a name of its own with `name = \"…\"`"
-            );
-        }
-        Box::leak(Box::new(Function {
+        let function = |name_taken| Function {
             site: self,
-            path: place.path,
-            data: typeid::of::<D>(),
-            generics: names.into_iter().map(ToOwned::to_owned).collect(),
-            segment,
+            segment: segment.clone(),
             fingerprint,
             index: next_index(),
             name_taken,
             checks: Default::default(),
             sizes: Sizes::default(),
             barren: AtomicBool::new(false),
-        }))
+        };
+        let data = typeid::of::<D>();
+        let (function, is_new) = registry::find_or_make(self, path, data, &segment, function);
+        if is_new && function.name_taken {
+            tracing::error!(
+                function = segment,
+                "two functions of this program come out with the same name; this one is not \
+                 cached: give it a name of its own with `name = \"…\"`"
+            );
+        }
+        let generics = names.into_iter().map(ToOwned::to_owned).collect();
+        Instance { path: place.path, generics, data, function }
     }
-}
-
-/// A number for a function's counters: small, dense, never given twice.
-fn next_index() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The first segments of keys of functions that were called.
@@ -204,14 +242,23 @@ pub(crate) fn some_are_by_hand() -> bool {
     BY_HAND.load(Ordering::Relaxed)
 }
 
-/// Whether `site`, with values of type `data`, may use `segment`, which the first to ask owns. An
-/// explicit `name` is shared on purpose and does not ask.
-fn claim(segment: &str, site: &'static Site, data: TypeId) -> bool {
-    static OWNERS: Mutex<Option<HashMap<String, (usize, TypeId)>>> = Mutex::new(None);
-    let owner = (std::ptr::from_ref(site).addr(), data);
-    let mut owners = OWNERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let owners = owners.get_or_insert_default();
-    *owners.entry(segment.to_owned()).or_insert(owner) == owner
+/// A number for a function's counters: small, dense, never given twice.
+fn next_index() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Instance {
+    /// Names alone do not do: two types, of two blocks or of two versions of a crate, can have the
+    /// same.
+    #[inline]
+    fn is<D>(&self, path: &'static str, generics: &[Cow<'static, str>]) -> bool {
+        // The same literal mostly has the same address; the text decides.
+        self.data == typeid::of::<D>()
+            && (std::ptr::eq(self.path, path) || self.path == path)
+            && self.generics.len() == generics.len()
+            && self.generics.iter().zip(generics).all(|(known, asked)| known == asked)
+    }
 }
 
 impl Function {
@@ -232,17 +279,6 @@ impl Function {
         &self.checks[usize::from(content == Content::Failure)]
     }
 
-    /// Names alone do not do: two types, of two blocks or of two versions of a crate, can have the
-    /// same.
-    #[inline]
-    fn is<D>(&self, path: &'static str, generics: &[Cow<'static, str>]) -> bool {
-        // The same literal mostly has the same address; the text decides.
-        self.data == typeid::of::<D>()
-            && (std::ptr::eq(self.path, path) || self.path == path)
-            && self.generics.len() == generics.len()
-            && self.generics.iter().zip(generics).all(|(known, asked)| known == asked)
-    }
-
     #[inline]
     pub(crate) fn site(&self) -> &'static Site {
         self.site
@@ -256,7 +292,7 @@ impl Function {
     /// The owner of entries that were given a key by hand (`get_or_load` and its like): one
     /// per value type.
     pub(crate) fn by_hand<D: DeserializeOwned>() -> &'static Self {
-        static SITE: Site = Site::new(Some("get_or_load"), "a key by hand");
+        static SITE: Site = Site::new(Some("get_or_load"), "a key by hand", "", Side::Function);
         BY_HAND.store(true, Ordering::Relaxed);
         let path = std::any::type_name::<D>();
         SITE.function::<D>(&Place { here: path, path }, &[])

@@ -8,7 +8,9 @@ async fn get_user(id: u64) -> Option<User> {
                     ::cached_runtime::__private::current(), { static SITE :
                     ::cached_runtime::__private::Site =
                     ::cached_runtime::__private::Site::new(::core::option::Option::None,
-                    "id: u64"); ::cached_runtime::__private::At::new(& SITE,
+                    "id: u64", ::cached_runtime::__private::position!(),
+                    ::cached_runtime::__private::Side::Function);
+                    ::cached_runtime::__private::At::new(& SITE,
                     ::cached_runtime::__private::place!()) }, & []
                 );
                 entry.arg(&id);

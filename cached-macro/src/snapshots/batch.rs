@@ -16,7 +16,18 @@ pub async fn get_users(
             ),
             ::core::marker::PhantomData::<::cached_runtime::__private::CacheDefault>,
             ::cached_runtime::__private::current(),
-            <get_users>::__site(),
+            {
+                static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
+                    ::core::option::Option::Some("user"),
+                    "u64",
+                    ::cached_runtime::__private::position!(),
+                    ::cached_runtime::__private::Side::Function,
+                );
+                ::cached_runtime::__private::At::new(
+                    &SITE,
+                    ::cached_runtime::__private::place!(free),
+                )
+            },
             &[],
         );
         entry
@@ -61,6 +72,8 @@ impl get_users {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::Some("user"),
             "u64",
+            ::cached_runtime::__private::position!(),
+            ::cached_runtime::__private::Side::Companion,
         );
         ::cached_runtime::__private::At::new(
             &SITE,
@@ -80,7 +93,7 @@ Where the store could not be told; the entries may then still be served.*/
             ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
             sqlx::Error >), ::core::marker::PhantomData:: <
             ::cached_runtime::__private::CacheDefault >,
-            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+            ::cached_runtime::__private::current(), Self::__site(), & [],
         )
             .0
             .invalidate_each(
@@ -137,7 +150,7 @@ Where the store could not be told; some may be removed already.*/
             ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
             sqlx::Error >), ::core::marker::PhantomData:: <
             ::cached_runtime::__private::CacheDefault >,
-            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+            ::cached_runtime::__private::current(), Self::__site(), & [],
         )
             .0
             .invalidate_all()
@@ -151,7 +164,7 @@ Where the store could not be told; some may be removed already.*/
             ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
             sqlx::Error >), ::core::marker::PhantomData:: <
             ::cached_runtime::__private::CacheDefault >,
-            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+            ::cached_runtime::__private::current(), Self::__site(), & [],
         )
             .0
             .stats()
@@ -166,7 +179,7 @@ Where the store could not be told; some may be removed already.*/
             ::cached_runtime::__private::kind_of!(Result < HashMap < u64, User >,
             sqlx::Error >), ::core::marker::PhantomData:: <
             ::cached_runtime::__private::CacheDefault >,
-            ::cached_runtime::__private::current(), < get_users > ::__site(), & [],
+            ::cached_runtime::__private::current(), Self::__site(), & [],
         )
             .0
             .targets(

@@ -22,7 +22,9 @@ impl Repo {
                             ::cached_runtime::__private::current(), { static SITE :
                             ::cached_runtime::__private::Site =
                             ::cached_runtime::__private::Site::new(::core::option::Option::None,
-                            "id: u64"); ::cached_runtime::__private::At::new(& SITE,
+                            "id: u64", ::cached_runtime::__private::position!(),
+                            ::cached_runtime::__private::Side::Function);
+                            ::cached_runtime::__private::At::new(& SITE,
                             ::cached_runtime::__private::place!()) }, & []
                         );
                         entry.arg(&id);

@@ -8,8 +8,13 @@ where
                 let mut entry = ::cached_runtime::__private::required!(
                     unshared, [T; N], ::core::marker::PhantomData:: <
                     ::cached_runtime::__private::CacheDefault >,
-                    ::cached_runtime::__private::current(), < load:: < D, T, N > >
-                    ::__site(), &
+                    ::cached_runtime::__private::current(), { static SITE :
+                    ::cached_runtime::__private::Site =
+                    ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                    "a b: (T,T)", ::cached_runtime::__private::position!(),
+                    ::cached_runtime::__private::Side::Function);
+                    ::cached_runtime::__private::At::new(& SITE,
+                    ::cached_runtime::__private::place!(free)) }, &
                     [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name::
                     < T > ()), ::cached_runtime::__private::const_name(N)]
                 );
@@ -39,6 +44,8 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::None,
             "a b: (T,T)",
+            ::cached_runtime::__private::position!(),
+            ::cached_runtime::__private::Side::Companion,
         );
         ::cached_runtime::__private::At::new(
             &SITE,
@@ -56,8 +63,7 @@ impl<D: ?Sized, T: ?Sized, const N: usize> load<D, T, N> {
             let mut entry = ::cached_runtime::__private::presumed!(
                 unshared, [T; N], ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::nowhere(), < load:: < D, T, N > >
-                ::__site(), &
+                ::cached_runtime::__private::nowhere(), Self::__site(), &
                 [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
                 > ()), ::cached_runtime::__private::const_name(N)]
             );
@@ -91,8 +97,7 @@ Where the store could not be told; the entry may then still be served.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 unshared, [T; N], ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < load:: < D, T, N > >
-                ::__site(), &
+                ::cached_runtime::__private::current(), Self::__site(), &
                 [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
                 > ()), ::cached_runtime::__private::const_name(N)]
             );
@@ -134,8 +139,7 @@ Where the store could not be asked.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 unshared, [T; N], ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < load:: < D, T, N > >
-                ::__site(), &
+                ::cached_runtime::__private::current(), Self::__site(), &
                 [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
                 > ()), ::cached_runtime::__private::const_name(N)]
             );
@@ -173,8 +177,7 @@ Where the store could not be told, or the value not be encoded.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 unshared, [T; N], ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < load:: < D, T, N > >
-                ::__site(), &
+                ::cached_runtime::__private::current(), Self::__site(), &
                 [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
                 > ()), ::cached_runtime::__private::const_name(N)]
             );
@@ -248,8 +251,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 unshared, [T; N], ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < load:: < D, T, N > >
-                ::__site(), &
+                ::cached_runtime::__private::current(), Self::__site(), &
                 [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
                 > ()), ::cached_runtime::__private::const_name(N)]
             );
@@ -269,8 +271,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 unshared, [T; N], ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < load:: < D, T, N > >
-                ::__site(), &
+                ::cached_runtime::__private::current(), Self::__site(), &
                 [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
                 > ()), ::cached_runtime::__private::const_name(N)]
             );
@@ -289,8 +290,7 @@ Where the store could not be told; some may be removed already.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 unshared, [T; N], ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < load:: < D, T, N > >
-                ::__site(), &
+                ::cached_runtime::__private::current(), Self::__site(), &
                 [::cached_runtime::__private::Cow::Borrowed(::core::any::type_name:: < T
                 > ()), ::cached_runtime::__private::const_name(N)]
             );

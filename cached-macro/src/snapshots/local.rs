@@ -8,6 +8,8 @@ async fn get_settings(id: u64) -> Arc<Settings> {
             static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
                 ::core::option::Option::None,
                 "id: u64",
+                ::cached_runtime::__private::position!(),
+                ::cached_runtime::__private::Side::Function,
             );
             ::cached_runtime::__private::At::new(
                 &SITE,
@@ -57,6 +59,8 @@ fn get_user(id: u64) -> Option<User> {
             static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
                 ::core::option::Option::None,
                 "id: u64",
+                ::cached_runtime::__private::position!(),
+                ::cached_runtime::__private::Side::Function,
             );
             ::cached_runtime::__private::At::new(
                 &SITE,
@@ -104,6 +108,8 @@ impl Repo {
                 static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
                     ::core::option::Option::None,
                     "{self.tenant}:{id}",
+                    ::cached_runtime::__private::position!(),
+                    ::cached_runtime::__private::Side::Function,
                 );
                 ::cached_runtime::__private::At::new(
                     &SITE,

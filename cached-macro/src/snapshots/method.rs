@@ -7,8 +7,13 @@ impl Repo {
                         probe, Result < Option < User >, sqlx::Error >,
                         ::core::marker::PhantomData:: <
                         ::cached_runtime::__private::CacheDefault >,
-                        ::cached_runtime::__private::named(& self.cache),
-                        Self::__site_find(), & []
+                        ::cached_runtime::__private::named(& self.cache), { static SITE :
+                        ::cached_runtime::__private::Site =
+                        ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                        "{self.tenant}:{id}", ::cached_runtime::__private::position!(),
+                        ::cached_runtime::__private::Side::Function);
+                        ::cached_runtime::__private::At::new(& SITE,
+                        ::cached_runtime::__private::place!()) }, & []
                     );
                     Self::__key_find(&*self, &mut entry, &id);
                     entry
@@ -24,17 +29,6 @@ impl Repo {
                 { self.query(id).await }
             })
             .await
-    }
-    #[doc(hidden)]
-    fn __site_find() -> ::cached_runtime::__private::At {
-        static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
-            ::core::option::Option::None,
-            "{self.tenant}:{id}",
-        );
-        ::cached_runtime::__private::At::new(
-            &SITE,
-            ::cached_runtime::__private::place!(),
-        )
     }
     #[doc(hidden)]
     #[allow(
@@ -58,15 +52,6 @@ impl Repo {
         entry.capture(&id);
     }
     ///The entry of one call of `find`: `invalidate`, `peek`, `put`, `refresh`, `uncached`, `fetch`, `key`, `invalidate_all`, `stats`.
-    #[allow(
-        unused,
-        deprecated,
-        nonstandard_style,
-        unused_qualifications,
-        clippy::all,
-        clippy::pedantic,
-        clippy::nursery
-    )]
     pub fn find_cache(
         &self,
         id: u64,
@@ -79,8 +64,13 @@ impl Repo {
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Result < Option < User >, sqlx::Error >,
                 ::core::marker::PhantomData:: < ::cached_runtime::__private::CacheDefault
-                >, ::cached_runtime::__private::named(& self.cache), Self::__site_find(),
-                & []
+                >, ::cached_runtime::__private::named(& self.cache), { static SITE :
+                ::cached_runtime::__private::Site =
+                ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                "{self.tenant}:{id}", ::cached_runtime::__private::position!(),
+                ::cached_runtime::__private::Side::Handle);
+                ::cached_runtime::__private::At::new(& SITE,
+                ::cached_runtime::__private::place!()) }, & []
             );
             Self::__key_find(&*self, &mut entry, &id);
             entry

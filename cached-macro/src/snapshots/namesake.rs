@@ -5,7 +5,13 @@ async fn order(user: u64, order: u64) -> Order {
                 let mut entry = ::cached_runtime::__private::required!(
                     probe, Order, ::core::marker::PhantomData:: <
                     ::cached_runtime::__private::CacheDefault >,
-                    ::cached_runtime::__private::current(), < order > ::__site(), & []
+                    ::cached_runtime::__private::current(), { static SITE :
+                    ::cached_runtime::__private::Site =
+                    ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                    "user: u64, order: u64", ::cached_runtime::__private::position!(),
+                    ::cached_runtime::__private::Side::Function);
+                    ::cached_runtime::__private::At::new(& SITE,
+                    ::cached_runtime::__private::place!(free)) }, & []
                 );
                 entry.arg(&user);
                 entry.arg(&order);
@@ -33,6 +39,8 @@ impl order {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::None,
             "user: u64, order: u64",
+            ::cached_runtime::__private::position!(),
+            ::cached_runtime::__private::Side::Companion,
         );
         ::cached_runtime::__private::At::new(
             &SITE,
@@ -45,7 +53,7 @@ impl order {
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Order, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::nowhere(), < order > ::__site(), & []
+                ::cached_runtime::__private::nowhere(), Self::__site(), & []
             );
             entry
                 .add(
@@ -73,7 +81,7 @@ Where the store could not be told; the entry may then still be served.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Order, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < order > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -109,7 +117,7 @@ Where the store could not be asked.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Order, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < order > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -141,7 +149,7 @@ Where the store could not be told, or the value not be encoded.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Order, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < order > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -193,7 +201,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 probe, Order, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < order > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
         }
@@ -206,7 +214,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 probe, Order, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < order > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
         }
@@ -218,7 +226,7 @@ Where the store could not be told; some may be removed already.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Order, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < order > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(

@@ -10,8 +10,10 @@ async fn get_user(tenant: &Tenant, id: u64) -> Result<Option<User>, Error> {
                     ::cached_runtime::__private::named(& tenant.cache), { static SITE :
                     crate ::cached_runtime::__private::Site = crate
                     ::cached_runtime::__private::Site::new(::core::option::Option::Some("users"),
-                    "v1:{.id}:{}"); crate ::cached_runtime::__private::At::new(& SITE,
-                    crate ::cached_runtime::__private::place!()) }, & []
+                    "v1:{.id}:{}", crate ::cached_runtime::__private::position!(), crate
+                    ::cached_runtime::__private::Side::Function); crate
+                    ::cached_runtime::__private::At::new(& SITE, crate
+                    ::cached_runtime::__private::place!()) }, & []
                 );
                 entry.text(":");
                 entry.text("v1:");

@@ -6,7 +6,13 @@ pub async fn get_user(id: u64) -> Result<User, sqlx::Error> {
                 let mut entry = ::cached_runtime::__private::required!(
                     probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                     ::cached_runtime::__private::CacheDefault >,
-                    ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                    ::cached_runtime::__private::current(), { static SITE :
+                    ::cached_runtime::__private::Site =
+                    ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                    "id: u64", ::cached_runtime::__private::position!(),
+                    ::cached_runtime::__private::Side::Function);
+                    ::cached_runtime::__private::At::new(& SITE,
+                    ::cached_runtime::__private::place!(free)) }, & []
                 );
                 entry.arg(&id);
                 entry
@@ -35,6 +41,8 @@ impl get_user {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::None,
             "id: u64",
+            ::cached_runtime::__private::position!(),
+            ::cached_runtime::__private::Side::Companion,
         );
         ::cached_runtime::__private::At::new(
             &SITE,
@@ -47,7 +55,7 @@ impl get_user {
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::nowhere(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::nowhere(), Self::__site(), & []
             );
             entry
                 .add(
@@ -69,7 +77,7 @@ Where the store could not be told; the entry may then still be served.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -102,7 +110,7 @@ Where the store could not be asked.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -131,7 +139,7 @@ Where the store could not be told, or the value not be encoded.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -181,7 +189,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
         }
@@ -194,7 +202,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
         }
@@ -206,7 +214,7 @@ Where the store could not be told; some may be removed already.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, Result < User, sqlx::Error >, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(

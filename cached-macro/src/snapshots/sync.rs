@@ -5,7 +5,13 @@ fn get_user<'a>(db: &Db, name: &'a str) -> User {
                 let mut entry = ::cached_runtime::__private::required!(
                     probe, User, ::core::marker::PhantomData:: <
                     ::cached_runtime::__private::CacheDefault >,
-                    ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                    ::cached_runtime::__private::current(), { static SITE :
+                    ::cached_runtime::__private::Site =
+                    ::cached_runtime::__private::Site::new(::core::option::Option::None,
+                    "name: &'a str", ::cached_runtime::__private::position!(),
+                    ::cached_runtime::__private::Side::Function);
+                    ::cached_runtime::__private::At::new(& SITE,
+                    ::cached_runtime::__private::place!(free)) }, & []
                 );
                 entry.arg(&name);
                 entry
@@ -26,6 +32,8 @@ impl get_user {
         static SITE: ::cached_runtime::__private::Site = ::cached_runtime::__private::Site::new(
             ::core::option::Option::None,
             "name: &'a str",
+            ::cached_runtime::__private::position!(),
+            ::cached_runtime::__private::Side::Companion,
         );
         ::cached_runtime::__private::At::new(
             &SITE,
@@ -38,7 +46,7 @@ impl get_user {
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, User, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::nowhere(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::nowhere(), Self::__site(), & []
             );
             entry
                 .add(
@@ -60,7 +68,7 @@ Where the store could not be told; the entry may then still be served.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, User, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -89,7 +97,7 @@ Where the store could not be asked.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, User, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -114,7 +122,7 @@ Where the store could not be told, or the value not be encoded.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, User, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(
@@ -158,7 +166,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 probe, User, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
         }
@@ -170,7 +178,7 @@ Where the store could not be told; some may be removed already.*/
             let entry = ::cached_runtime::__private::presumed!(
                 probe, User, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
         }
@@ -182,7 +190,7 @@ Where the store could not be told; some may be removed already.*/
             let mut entry = ::cached_runtime::__private::presumed!(
                 probe, User, ::core::marker::PhantomData:: <
                 ::cached_runtime::__private::CacheDefault >,
-                ::cached_runtime::__private::current(), < get_user > ::__site(), & []
+                ::cached_runtime::__private::current(), Self::__site(), & []
             );
             entry
                 .add(

@@ -27,17 +27,18 @@ use super::escape::percent;
 /// The function segment for the probe at `path`.
 ///
 /// * `path` is the `type_name_of_val` of a nested `fn here() {}` or of a closure, directly in
-///   the function, in a nested `fn __site` or in a sibling `fn __site_NAME`
-///   that stands for the method `NAME`;
+///   the function, in `fn __site` of a type of its name, or in a function of its name and `suffix`;
 /// * `generics` are the names of the function's own type arguments and the values of the const
 ///   ones, in order.
 ///
 /// The result holds no `:`, blank, brace, quote, control or glob character.
-pub(crate) fn function_segment(path: &str, generics: &[&str]) -> String {
+pub(crate) fn function_segment(path: &str, suffix: &str, generics: &[&str]) -> String {
     let path = strip_placeholders(&strip_lifetimes(path));
     let mut parts = function_parts(&path);
     if let Some(last) = parts.last_mut() {
         *last = without_own_generics(last);
+        *last = last.strip_suffix(suffix).unwrap_or(last);
+        *last = last.strip_prefix("r#").unwrap_or(last);
     }
 
     let mut out = String::with_capacity(path.len());
@@ -107,9 +108,6 @@ fn function_parts(path: &str) -> Vec<&str> {
     // A function nested in an async block or a closure: the compiler doesn't
     // number closures here, so the part adds nothing.
     parts.retain(|part| *part != "{{closure}}");
-    if let Some(last) = parts.last_mut() {
-        *last = last.strip_prefix("__site_").unwrap_or(last);
-    }
     parts
 }
 
@@ -242,7 +240,6 @@ mod tests {
                 "shop.load<shop.User>",
             ),
             ("shop::Repo::find::{{closure}}::{{closure}}", &[], "shop.Repo.find"),
-            ("shop::Repo::__site_find::{{closure}}", &[], "shop.Repo.find"),
             ("exp::Repo<u8>::find<u16>::{{closure}}", &["u16"], "exp.Repo<u8>.find<u16>"),
             ("<exp::Repo<u8> as exp::Tr>::t::{{closure}}", &[], "<exp.Repo<u8>_as_exp.Tr>.t"),
             ("<exp::A as exp::Tr<u8>>::t::{{closure}}", &[], "<exp.A_as_exp.Tr<u8>>.t"),
@@ -265,7 +262,18 @@ mod tests {
             ("", &[], ""),
         ];
         for (path, generics, expected) in table {
-            assert_eq!(function_segment(path, generics), *expected, "{path}");
+            assert_eq!(function_segment(path, "", generics), *expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_makes_handles_stands_for_its_function() {
+        for (path, expected) in [
+            ("shop::Repo::find_cache::{{closure}}", "shop.Repo.find"),
+            ("exp::Repo<u8>::find_cache<u16>::{{closure}}", "exp.Repo<u8>.find"),
+            ("exp::Repo::a_cache_cache::{{closure}}", "exp.Repo.a_cache"),
+        ] {
+            assert_eq!(function_segment(path, "_cache", &[]), expected, "{path}");
         }
     }
 
@@ -288,7 +296,7 @@ mod tests {
             assert_eq!(named_segment("n", here, path, generics), expected, "{path}");
         }
         // A name is a name, whatever the probe's own parts are called.
-        for name in ["here", "__site", "__site_x"] {
+        for name in ["here", "__site"] {
             assert_eq!(named_segment(name, "a::f::here", "a::f::{{closure}}", &[]), name);
         }
     }
@@ -296,11 +304,11 @@ mod tests {
     /// Compilers before and after erased lifetimes were named agree.
     #[test]
     fn lifetimes_are_left_out() {
-        let old = function_segment("a::L::f::here", &["a::G<u8>", "&str"]);
-        let new = function_segment("a::L<'_>::f::here", &["a::G<'_, '_, u8>", "&'_ str"]);
+        let old = function_segment("a::L::f::here", "", &["a::G<u8>", "&str"]);
+        let new = function_segment("a::L<'_>::f::here", "", &["a::G<'_, '_, u8>", "&'_ str"]);
         assert_eq!(old, "a.L.f<a.G<u8>,&str>");
         assert_eq!(new, old);
-        assert_eq!(function_segment("<a::L<'_, '_> as a::T>::f::here", &[]), "<a.L_as_a.T>.f");
+        assert_eq!(function_segment("<a::L<'_, '_> as a::T>::f::here", "", &[]), "<a.L_as_a.T>.f");
     }
 
     /// The real names, not only what they are believed to be.
@@ -310,13 +318,13 @@ mod tests {
         trait Find<U> {
             fn find(&self) -> String;
             fn provided<const N: usize>(&self) -> String {
-                function_segment(std::any::type_name_of_val(&|| ()), &[&N.to_string()])
+                function_segment(std::any::type_name_of_val(&|| ()), "", &[&N.to_string()])
             }
         }
         impl<T, U> Find<U> for Repo<T> {
             fn find(&self) -> String {
                 let _ = &self.0;
-                function_segment(std::any::type_name_of_val(&|| ()), &[])
+                function_segment(std::any::type_name_of_val(&|| ()), "", &[])
             }
         }
         let place = format!("{}.what_the_compiler_says", module_path!().replace("::", "."));

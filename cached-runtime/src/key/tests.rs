@@ -90,11 +90,12 @@ impl Serialize for Refuses {
 #[test]
 fn whole_keys() {
     let mut method =
-        KeyBuilder::new(&function_segment("shop::users::Repo::get_user::{{closure}}", &[]));
+        KeyBuilder::new(&function_segment("shop::users::Repo::get_user::{{closure}}", "", &[]));
     method.segment(&42_u64);
     assert_eq!(method.finish().unwrap().as_str(), "shop.users.Repo.get_user:42");
 
-    let mut generic = KeyBuilder::new(&function_segment("shop::load<_>::here", &["shop::User"]));
+    let mut generic =
+        KeyBuilder::new(&function_segment("shop::load<_>::here", "", &["shop::User"]));
     generic.segment("alice:bob");
     generic.segment("");
     let generic = generic.finish().unwrap();
@@ -102,7 +103,7 @@ fn whole_keys() {
     assert_eq!(format!("{generic:?}"), r#"Key("shop.load<shop.User>:alice%3Abob:''")"#);
 
     let mut implementor =
-        KeyBuilder::new(&function_segment("<shop::Repo<u8> as shop::Tr>::t::{{closure}}", &[]));
+        KeyBuilder::new(&function_segment("<shop::Repo<u8> as shop::Tr>::t::{{closure}}", "", &[]));
     implementor.segment(&Some(true));
     let text = "<shop.Repo<u8>_as_shop.Tr>.t:true";
     assert_eq!(implementor.finish().unwrap().as_str(), text);

@@ -80,7 +80,7 @@ thread_local! {
 /// Takes the note meant for `site`, if there is one.
 pub(super) fn take(site: &'static Site) -> Option<Taken> {
     let note = NOTE.get()?;
-    if !std::ptr::eq(note.site, site) {
+    if !note.site.is_beside(site) {
         return None;
     }
     NOTE.set(None);
@@ -94,7 +94,7 @@ pub(super) fn take(site: &'static Site) -> Option<Taken> {
 /// Whether there is a note for `site`.
 #[inline]
 pub(super) fn is_noted(site: &'static Site) -> bool {
-    NOTE.get().is_some_and(|note| std::ptr::eq(note.site, site))
+    NOTE.get().is_some_and(|note| note.site.is_beside(site))
 }
 
 /// A call with its note, which stands while the call is polled and has not taken it.

@@ -15,7 +15,7 @@ mod ways;
 
 pub use std::borrow::Cow;
 
-pub use cached_macro::cache_result_is_missing_above_it_or_what_it_skips_is_given;
+pub use cached_macro::{cache_result_is_missing_above_it_or_what_it_skips_is_given, with};
 pub use serde::de::DeserializeOwned;
 
 pub use self::batch::{Batch, batch};
@@ -32,10 +32,12 @@ pub use self::required::{Keyed, Length, TagText, Tagged, by_serde, length};
 pub use self::tag::{Captured, Part, Plain, Shown, Tag, Unasked, Unwritten, Written};
 pub use self::ways::{Again, BatchKey, MapOf, ReturnsMap, Ways, again};
 pub use crate::__cached_companion as if_this_type_is_in_the_way_write_companion_equals_false;
+pub use crate::__cached_handle as in_an_impl_of_a_trait_leave_companion_out;
 pub use crate::__cached_kind as kind_of;
 pub use crate::__cached_owning as return_a_value_that_owns_what_it_points_to;
 pub use crate::__cached_part as part;
 pub use crate::__cached_place as place;
+pub use crate::__cached_position as position;
 pub use crate::__cached_presumed as presumed;
 pub use crate::__cached_presumed_batch as presumed_batch;
 pub use crate::__cached_probe as probe;
@@ -48,7 +50,7 @@ pub use crate::cache::Current;
 pub use crate::codec::zip::DEFAULT_THRESHOLD;
 pub use crate::coder::{CacheDefault, Named};
 pub use crate::equality::{Equality, asked, by_equality};
-pub use crate::function::{At, Place, Site};
+pub use crate::function::{At, Place, Side, Site};
 pub use crate::local::Keepable;
 pub use crate::policy::SingleFlight;
 pub use crate::shape::{Fallible, Kind, Probe, ShapeOf, by_type, by_value};
@@ -84,22 +86,40 @@ macro_rules! __cached_companion {
     (
         $(#[$of_type:meta])*
         [$($visibility:tt)*] struct $name:ident [$($generics:tt)*] [$marker:ty]
-        $(#[$of_impl:meta])*
         impl [$($declared:tt)*] [$($arguments:tt)*] { $($verbs:tt)* }
     ) => {
         $(#[$of_type])*
+        #[$crate::__private::with(
+            #[allow(unused, deprecated, nonstandard_style, unused_lifetimes, single_use_lifetimes)]
+            #[allow(unused_qualifications, trivial_bounds)]
+            #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
+            impl<$($declared)*> $name<$($arguments)*> { $($verbs)* }
+        )]
         #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
         #[allow(missing_copy_implementations, clippy::all, clippy::pedantic, clippy::nursery)]
         $($visibility)* struct $name<$($generics)*> {
             #[doc(hidden)]
             __companion: $marker,
         }
+    };
+}
 
-        $(#[$of_impl])*
-        #[allow(unused, deprecated, nonstandard_style, unused_lifetimes, single_use_lifetimes, trivial_bounds)]
-        #[allow(unused_qualifications)]
+/// The handle of a method, by a macro whose name the compiler shows where there can be none: in the
+/// `impl` of a trait.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cached_handle {
+    (
+        [$($apart:tt)*]
+        #[$docs:meta]
+        [$($visibility:tt)*] fn $name:ident [$($signature:tt)*] { $($body:tt)* }
+    ) => {
+        $($apart)*
+
+        #[$docs]
+        #[allow(unused, deprecated, nonstandard_style, unused_qualifications)]
         #[allow(clippy::all, clippy::pedantic, clippy::nursery)]
-        impl<$($declared)*> $name<$($arguments)*> { $($verbs)* }
+        $($visibility)* fn $name $($signature)* { $($body)* }
     };
 }
 
@@ -130,6 +150,15 @@ macro_rules! __cached_place {
         let path = $crate::__private::here(&here);
         $crate::__private::Place { here: path, path }
     }};
+}
+
+/// Where the attribute stands whose code names it, in its file or in what a macro was given.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __cached_position {
+    () => {
+        ::core::concat!(::core::file!(), ":", ::core::line!(), ":", ::core::column!())
+    };
 }
 
 /// What `make` makes. An expression with a closure that is called in place keeps the closure, and what

@@ -6,7 +6,7 @@ pub struct Repo {
 
 impl Repo {
     #[cache_result(ttl = 60, key = "{self.tenan}:{id}", companion)]
-    async fn get(&self, id: u64) -> Option<u64> {
+    pub async fn get(&self, id: u64) -> Option<u64> {
         Some(self.tenant + id)
     }
 }

@@ -202,7 +202,7 @@ proptest! {
 
     #[test]
     fn function_segments_are_clean(path in ".{0,40}", nested in "[a-z:<>\\[\\]'_, ]{0,20}", arg in any::<String>()) {
-        let segment = function_segment(&format!("{path}{nested}"), &[&arg]);
+        let segment = function_segment(&format!("{path}{nested}"), "", &[&arg]);
         clean(&segment)?;
         prop_assert!(!segment.contains([':', '\'']));
     }
