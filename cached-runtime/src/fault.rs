@@ -58,12 +58,9 @@ faults! {
     WrongType => "wrong_type",
     /// The key holds bytes that no version of this library wrote, or a truncated or damaged entry.
     Corrupt => "corrupt",
-    /// The entry belongs to another function, or to another shape of this one's type.
-    OtherShape => "other_shape",
-    /// The entry was stored for other arguments.
-    OtherArguments => "other_arguments",
-    /// The entry was written by another codec.
-    OtherCodec => "other_codec",
+    /// The entry belongs to another function, to another shape of this one's type, to other arguments
+    /// that read alike or to other tags, or was written by another codec.
+    OtherOwner => "other_owner",
     /// The entry is larger than allowed, or would be once decompressed.
     TooLarge => "too_large",
     /// The payload is whole and of this function, but does not decode.

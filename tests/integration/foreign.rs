@@ -46,6 +46,7 @@ fn kinds(lengths: impl IntoIterator<Item = usize>) -> Vec<Foreign> {
         Foreign::Text(b"garbage".to_vec()),
         Foreign::Text(b"L\x01".repeat(9)),
         Foreign::Text(b"V\x01".repeat(60)),
+        Foreign::Text(b"V\x20".repeat(60)),
         Foreign::Other(&["RPUSH", "KEY", "a"]),
         Foreign::Other(&["HSET", "KEY", "a", "b"]),
         Foreign::Other(&["SADD", "KEY", "a"]),

@@ -243,7 +243,7 @@ async fn functions_of_one_explicit_name_share_their_entries() {
                 assert_eq!((one::stock(5).await, two::stock(5).await), (5, -5));
             }
             let total = cache.stats().total;
-            assert_eq!(total.errors[&Fault::OtherShape], 5, "{total}");
+            assert_eq!(total.errors[&Fault::OtherOwner], 1, "side by side: {total}");
         })
         .await;
     })

@@ -37,5 +37,6 @@ mod stats;
 mod surroundings;
 mod tags;
 mod untyped;
+mod variants;
 mod written;
 mod zombies;

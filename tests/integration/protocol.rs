@@ -300,6 +300,34 @@ mod round_trips {
         .await;
     }
 
+    /// Two versions of a program, whose values stand in one entry.
+    #[tokio::test]
+    async fn of_calls_beside_another_versions_value() {
+        #[cache_result(ttl = 60, name = "integration.protocol.versions")]
+        async fn old(n: u64) -> u64 {
+            n
+        }
+        #[cache_result(ttl = 60, name = "integration.protocol.versions")]
+        async fn new(n: u64) -> String {
+            n.to_string()
+        }
+        if !server_can(Ability::FusedLookup) {
+            return;
+        }
+        let (wire, cache) = warm().await;
+        scope(cache, async {
+            assert_eq!(wire.cost(old(1)).await, (2, commands(MISS)), "miss");
+            let (trips, beside) = wire.cost(new(1)).await;
+            assert_eq!((trips, beside["pttl"]), (4, 1), "{beside:?}");
+            for _ in 0..2 {
+                let hit = commands(&[("set", 1)]);
+                assert_eq!(wire.cost(old(1)).await, (1, hit.clone()), "hit");
+                assert_eq!(wire.cost(new(1)).await, (1, hit), "hit");
+            }
+        })
+        .await;
+    }
+
     /// However many entries carry the tag.
     #[tokio::test]
     async fn of_invalidations() {

@@ -106,8 +106,10 @@ pub(crate) enum Unserved {
     Useless(Fence),
     /// What was waited for is there, and of no use: the next would be as well.
     Unreadable,
-    /// A value past its ttl: to be loaded under a lease beside it.
-    Spare(Fence),
+    /// A value past its ttl: to be loaded under a lease beside it. Whether others keep something there.
+    Spare { fence: Fence, shared: bool },
+    /// A value of another owner: to be loaded under a lease beside it, and stored together with it.
+    Other(Fence),
     /// Another's lease: its bytes.
     Busy(Vec<u8>),
     /// No string.

@@ -2,11 +2,12 @@
 //! value that is still served.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Cache;
 use super::background::{Lease, Refreshing};
 use super::call::Renewal;
-use super::loading::{Fill, Loading};
+use super::loading::{Fill, Loading, Others};
 use crate::entry::Fence;
 use crate::key::Key;
 use crate::store::{Asked, Captured, Failure, Hold, Looked, Preparation, Spot};
@@ -14,7 +15,8 @@ use crate::token::{self, Token};
 
 /// What came of asking for the lease beside an entry.
 pub(super) enum Marked {
-    Taken(Lease),
+    /// With what others keep there.
+    Taken(Lease, Others),
     /// Another has it.
     Busy,
     /// What it was wanted for is no longer there.
@@ -22,8 +24,9 @@ pub(super) enum Marked {
 }
 
 impl Cache {
-    /// Takes the lease beside an entry, for as long as what is held still stands there.
-    pub(super) async fn mark(&self, hold: &Hold) -> Result<Marked, Failure> {
+    /// Takes the lease beside an entry, for as long as what is held still stands there; what others keep
+    /// there is looked at where it is `shared`.
+    pub(super) async fn mark(&self, hold: &Hold, shared: bool) -> Result<Marked, Failure> {
         let token = token::fresh();
         if !self.store().mark(&hold.key, &token).wait().await? {
             return Ok(Marked::Busy);
@@ -35,10 +38,15 @@ impl Cache {
         );
         // Whoever had it before may just have stored a new value.
         let tags: Vec<_> = hold.tags.iter().map(|captured| captured.tag.clone()).collect();
-        let asked = Asked { key: &hold.key, tags: &tags, age: false, large: hold.large };
+        let asked = Asked { key: &hold.key, tags: &tags, age: shared, large: hold.large };
+        let at = Instant::now();
         let there = self.store().read(asked).wait().await?;
         match there.looked {
-            Looked::Present(bytes) if hold.fence.holds(&bytes) => Ok(Marked::Taken(lease)),
+            Looked::Present(bytes) if hold.fence.holds(&bytes) => {
+                let remaining = there.remaining.filter(|_| shared);
+                let others = remaining.map(|remaining| Others::seen(&bytes, remaining, at));
+                Ok(Marked::Taken(lease, others.unwrap_or_default()))
+            }
             _ => Ok(Marked::Changed),
         }
     }
@@ -46,12 +54,13 @@ impl Cache {
     /// A load in place of a value that is still served; its place comes back where another process
     /// loads, or has loaded.
     pub(crate) async fn renew(&self, renewal: Renewal) -> Result<Box<Loading>, Refreshing> {
-        let Renewal { hold, renewing } = renewal;
-        match self.mark(&hold).await {
-            Ok(Marked::Taken(lease)) => {
+        let Renewal { hold, shared, renewing } = renewal;
+        match self.mark(&hold, shared).await {
+            Ok(Marked::Taken(lease, others)) => {
                 let fill = Fill::Fenced { hold, lease: Some(lease) };
                 let mut loading = Loading::new(self, 0, fill, None);
                 loading.renewing = Some(renewing);
+                loading.others = others;
                 Ok(loading)
             }
             Ok(Marked::Busy | Marked::Changed) | Err(_) => Err(renewing),

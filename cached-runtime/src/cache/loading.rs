@@ -8,6 +8,7 @@ use super::Cache;
 use super::background::{Lease, Refreshing};
 use super::call::Shared;
 use super::tier::Writing;
+use crate::entry::{self, Other};
 use crate::flight::Leader;
 use crate::function::Function;
 use crate::io;
@@ -38,6 +39,29 @@ pub(crate) struct Loading {
     began: Option<Instant>,
     /// The place of a load that takes the place of a value that is still served.
     pub(crate) renewing: Option<Refreshing>,
+    /// What is to stand beside its value.
+    pub(super) others: Others,
+    /// There is nothing but what others keep: no old value can stand in for the new one.
+    pub(super) others_alone: bool,
+}
+
+/// What others keep in the entry that a load is for.
+#[derive(Default)]
+pub(super) struct Others(Option<(Instant, Vec<Other>)>);
+
+impl Others {
+    /// Of an entry that had still so long to live at this moment, or a little later.
+    pub(super) fn seen(bytes: &[u8], remaining: Duration, at: Instant) -> Self {
+        let others = entry::others(bytes, remaining);
+        Self((!others.is_empty()).then_some((at, others)))
+    }
+
+    /// With how long each has still to live now, at least.
+    fn left(&self) -> Vec<Other> {
+        let Some((at, others)) = &self.0 else { return Vec::new() };
+        let passed = at.elapsed();
+        others.iter().filter_map(|other| other.after(passed)).collect()
+    }
 }
 
 impl Loading {
@@ -56,7 +80,14 @@ impl Loading {
             spare: None,
             began: None,
             renewing: None,
+            others: Others::default(),
+            others_alone: false,
         })
+    }
+
+    /// What is to stand beside its value.
+    pub(crate) fn others(&self) -> Vec<Other> {
+        self.others.left()
     }
 
     /// Names the entry in this process.
@@ -168,8 +199,11 @@ impl Loading {
             (Some(shared), _) => return leader.finish(shared),
         };
         if lease.is_beside() {
-            // Each looks for itself whether an old value is still there.
-            return leader.finish(Shared::Spare);
+            return match self.others_alone {
+                true => leader.finish_early(shared),
+                // Each looks for itself whether an old value is still there.
+                false => leader.finish(Shared::Spare),
+            };
         }
         leader.close();
         let verified = async move {

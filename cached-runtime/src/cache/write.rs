@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::Cache;
 use crate::codec::zip;
 use crate::coder::Coder;
-use crate::entry::{self, Content, Fresh, Owner};
+use crate::entry::{self, Content, Encoded, Fresh, Other, Owner};
 use crate::fault::Fault;
 use crate::function::Function;
 use crate::key::Key;
 use crate::size;
-use crate::store::Failure;
+use crate::store::{Failure, Value};
 use crate::token::{self, Token};
 
 /// A value that is to be written, before it is encoded.
@@ -25,6 +25,8 @@ pub(crate) struct Unwritten<'a> {
     pub(crate) compress: Option<usize>,
     pub(crate) load_time: Duration,
     pub(crate) key: &'a Key,
+    /// What is to stand beside it.
+    pub(crate) others: Vec<Other>,
 }
 
 impl Cache {
@@ -42,7 +44,7 @@ impl Cache {
         unwritten: &Unwritten<'_>,
         coder: &Coder<D>,
         value: Option<&D>,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<Value, Failure> {
         let payload = match value {
             Some(value) => (coder.encode)(value).map_err(|error| {
                 Failure::new(
@@ -81,11 +83,14 @@ impl Cache {
             load_time: unwritten.load_time,
             uncompressed,
             payload: &payload,
+            others: &unwritten.others,
         };
         if value.is_some() {
             function.bears(true);
         }
-        entry::encode(&token::fresh(), &fresh).ok_or_else(too_large)
+        let Encoded { bytes, life } =
+            entry::encode(&token::fresh(), &fresh).ok_or_else(too_large)?;
+        Ok(Value { bytes, life })
     }
 
     /// Of a trip for what is large, to the store or from it: where that took too long, the function is

@@ -41,5 +41,5 @@ pub(crate) fn unpack(payload: &[u8], before: Option<usize>) -> Result<Cow<'_, [u
 /// Without the feature, an entry that another process compressed is a miss.
 #[cfg(not(feature = "zstd"))]
 pub(crate) fn unpack(payload: &[u8], before: Option<usize>) -> Result<Cow<'_, [u8]>, Fault> {
-    if before.is_some() { Err(Fault::OtherCodec) } else { Ok(Cow::Borrowed(payload)) }
+    if before.is_some() { Err(Fault::Undecodable) } else { Ok(Cow::Borrowed(payload)) }
 }

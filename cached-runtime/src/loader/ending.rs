@@ -13,6 +13,7 @@ use crate::policy::effective_ttl;
 use crate::shape::ShapeOf;
 use crate::stats::Answer;
 use crate::store::Value;
+use crate::token::Token;
 
 /// How a value is to be kept.
 #[derive(Clone, Copy)]
@@ -86,23 +87,25 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             return Ending::Ended(None);
         }
         let Terms { compress, stale, .. } = terms;
+        // Also where nothing was captured: who joined reads an entry of as many tags.
+        let mut versions = loading.versions();
+        versions.resize(self.tags.len(), Token::default());
         let unwritten = Unwritten {
             content: outcome.content,
             fingerprint: outcome.fingerprint,
             ttl: ttl.unwrap_or_default(),
             stale,
-            versions: loading.versions(),
+            versions,
             compress,
             load_time,
             key,
+            others: loading.others(),
         };
         match (self.cache.write(self.function, &unwritten, outcome.coder, outcome.value), ttl) {
-            (Ok(bytes), Some(ttl)) => {
-                Ending::Commit(Value { bytes, life: ttl.saturating_add(stale) })
-            }
-            (Ok(bytes), None) => {
+            (Ok(value), Some(_)) => Ending::Commit(value),
+            (Ok(value), None) => {
                 let bypass = loading.is_bypass();
-                Ending::Ended(Some(Shared::Loaded { bytes: Arc::new(bytes), bypass }))
+                Ending::Ended(Some(Shared::Loaded { bytes: Arc::new(value.bytes), bypass }))
             }
             (Err(failure), _) => {
                 self.cache.not_written(self.function, &failure);

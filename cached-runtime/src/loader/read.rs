@@ -69,6 +69,13 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let read = match self.read(key, bytes, sight, serving.ageing, errors) {
             Ok(read) => read,
             Err(Unusable::Invalid) => return useless(),
+            // Once a call: it may look again and again while another loads beside it.
+            Err(Unusable::Fault(Fault::OtherOwner)) => {
+                if !call.has_waited() {
+                    self.count(|counters| counters.fault(Fault::OtherOwner));
+                }
+                return Judged::Not(Unserved::Other(entry::fence_of(bytes)));
+            }
             Err(Unusable::Fault(fault)) => {
                 self.count(|counters| counters.fault(fault));
                 return if call.has_waited() {
@@ -85,7 +92,10 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
                 Some(renewal) => Judged::Renew(found, origin, renewal),
                 None => Judged::Serve(found, origin, None),
             },
-            Freshness::Spare => Judged::Not(Unserved::Spare(entry::fence_of(bytes))),
+            Freshness::Spare => Judged::Not(Unserved::Spare {
+                fence: entry::fence_of(bytes),
+                shared: entry::is_several(bytes),
+            }),
             Freshness::Expired => useless(),
         }
     }
@@ -180,7 +190,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
     ) -> Result<Entry<'a>, Fault> {
         let owner = Cache::owner(self.function, key, self.coder.id);
         let failure = errors.cached.map(|(fingerprint, _)| fingerprint);
-        entry::decode(bytes, &owner, failure, self.cache.config().max_value_bytes)
+        let (tags, limit) = (self.tags.len(), self.cache.config().max_value_bytes);
+        entry::decode(bytes, &owner, failure, tags, limit)
     }
 
     fn read(
@@ -218,7 +229,7 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             stale: entry.stale,
             load_time: entry.load_time,
             // There was nothing a moment before: it was stored in between.
-            remaining: sight.remaining.unwrap_or(life),
+            remaining: sight.remaining.map_or(life, |left| left.saturating_add(entry.cut)),
         };
         let chance = || if ageing.early_refresh.is_some() { fastrand::f64() } else { 0.0 };
         Aged {
@@ -236,9 +247,9 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
                 let data = (self.coder.decode)(&payload).map_err(|_| Fault::Undecodable)?;
                 Opened::Value(R::wrap(data))
             }
-            Content::None => Opened::Absent(R::absence().ok_or(Fault::OtherShape)?),
+            Content::None => Opened::Absent(R::absence().ok_or(Fault::OtherOwner)?),
             Content::Failure => {
-                let (_, coder) = errors.cached.ok_or(Fault::OtherShape)?;
+                let (_, coder) = errors.cached.ok_or(Fault::OtherOwner)?;
                 Opened::Failed((coder.decode)(&payload).map_err(|_| Fault::Undecodable)?)
             }
         };

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::io::Task;
 use crate::key::{Key, KeyError};
 use crate::shape::ShapeOf;
-use crate::store::{Asked, Failure, Sight, Value};
+use crate::store::{Asked, Failure, Sight};
 use crate::token::Token;
 
 impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
@@ -46,13 +46,13 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             compress,
             load_time: Duration::ZERO,
             key,
+            // It is stored whatever stands there.
+            others: Vec::new(),
         };
         let written = self.cache.write(self.function, &unwritten, &self.coder, Some(data));
-        let mut bytes = written.map_err(|failure| failure.into_error(what))?;
-        let life = ttl.saturating_add(stale);
+        let mut value = written.map_err(|failure| failure.into_error(what))?;
         let writing = self.cache.writing(key.as_str());
         if self.tags.is_empty() {
-            let value = Value { bytes, life };
             let put = self.cache.store().put(key.as_str(), Arc::default(), value);
             return Ok(writing.until(put));
         }
@@ -60,8 +60,8 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
         let put = Task::pending(async move {
             let tags = cache.capture(&key, &tags).await?;
             let versions: Vec<Token> = tags.iter().map(|captured| captured.version).collect();
-            entry::set_versions(&mut bytes, &versions);
-            cache.store().put(key.as_str(), tags, Value { bytes, life }).wait().await
+            entry::set_versions(&mut value.bytes, &versions);
+            cache.store().put(key.as_str(), tags, value).wait().await
         });
         Ok(writing.until(put))
     }

@@ -25,6 +25,8 @@ pub(crate) enum Next {
 /// The right to load, in this process, in place of a value that is still served.
 pub(crate) struct Renewal {
     pub(crate) hold: Hold,
+    /// Whether others keep something there.
+    pub(in crate::cache) shared: bool,
     pub(in crate::cache) renewing: Refreshing,
 }
 
@@ -77,7 +79,7 @@ impl Call<'_> {
             }
             Next::Resolve(unserved) => unserved,
         };
-        let spare = matches!(unserved, Unserved::Spare(_));
+        let spare = matches!(unserved, Unserved::Spare { .. });
         match self.resolve(&sight, unserved).await {
             Outcome::Again => Resolved::Again,
             Outcome::Load(mut loading) => {
@@ -102,10 +104,15 @@ impl Call<'_> {
         sight: &Sight,
         unserved: Unserved,
     ) -> Option<Box<Loading>> {
-        let busy = matches!(unserved, Unserved::Busy(_) | Unserved::Spare(_));
+        let busy = matches!(unserved, Unserved::Busy(_) | Unserved::Spare { .. });
         if busy && self.wants.flight == SingleFlight::Fleet {
             return None;
         }
+        let unserved = match unserved {
+            // The lease beside it may have to be waited for.
+            Unserved::Other(fence) => Unserved::Useless(fence),
+            unserved => unserved,
+        };
         match self.resolve(sight, unserved).await {
             Outcome::Load(loading) => Some(loading),
             Outcome::Again | Outcome::Spare | Outcome::TimedOut => None,
@@ -155,7 +162,24 @@ impl Call<'_> {
                     Err(failure) => Outcome::Load(self.unasked(&failure)),
                 }
             }
-            Unserved::Spare(fence) => self.beside(fence, versions).await,
+            Unserved::Spare { fence, shared } => {
+                let tags = with_versions(self.wants.tags, versions, Vec::new());
+                self.beside(fence, tags, shared).await
+            }
+            Unserved::Other(fence) => {
+                match self.cache.captured(self.wants.key, self.wants.tags, versions).await {
+                    Ok(tags) => match self.beside(fence, tags, true).await {
+                        Outcome::Load(mut loading) => {
+                            loading.others_alone = true;
+                            Outcome::Load(loading)
+                        }
+                        // Nothing was seen that could be served.
+                        Outcome::Spare => Outcome::Load(self.load(Fill::Unfenced)),
+                        outcome => outcome,
+                    },
+                    Err(failure) => Outcome::Load(self.unasked(&failure)),
+                }
+            }
             // Whoever loads it elsewhere will store nothing either.
             Unserved::Busy(_) if self.wants.function.is_barren() => {
                 Outcome::Load(self.load(Fill::Unfenced))
@@ -200,14 +224,16 @@ impl Call<'_> {
         }
     }
 
-    /// A load that leaves the old value in its place until there is a new one.
-    async fn beside(&mut self, fence: Fence, versions: &[Option<Token>]) -> Outcome {
-        let tags = with_versions(self.wants.tags, versions, Vec::new());
+    /// A load that leaves what is there in its place until there is a new value, and what others keep
+    /// there beside that.
+    async fn beside(&mut self, fence: Fence, tags: Arc<[Captured]>, shared: bool) -> Outcome {
         let seen = fence.prefix.clone();
         let hold = self.hold(fence, tags);
-        match self.cache.mark(&hold).await {
-            Ok(Marked::Taken(lease)) => {
-                Outcome::Load(self.load(Fill::Fenced { hold, lease: Some(lease) }))
+        match self.cache.mark(&hold, shared).await {
+            Ok(Marked::Taken(lease, others)) => {
+                let mut loading = self.load(Fill::Fenced { hold, lease: Some(lease) });
+                loading.others = others;
+                Outcome::Load(loading)
             }
             Ok(Marked::Changed) => Outcome::Again,
             Ok(Marked::Busy) if self.wants.flight == SingleFlight::Fleet => {
@@ -231,7 +257,8 @@ impl Call<'_> {
     pub(crate) fn renewing(&self, bytes: &[u8], versions: &[Option<Token>]) -> Option<Renewal> {
         let renewing = self.cache.background().refresh(self.id)?;
         let tags = with_versions(self.wants.tags, versions, Vec::new());
-        Some(Renewal { hold: self.hold(entry::fence_of(bytes), tags), renewing })
+        let (hold, shared) = (self.hold(entry::fence_of(bytes), tags), entry::is_several(bytes));
+        Some(Renewal { hold, shared, renewing })
     }
 
     /// Waits until whoever loads is done, or has given up, or may have.

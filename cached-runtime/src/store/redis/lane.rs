@@ -259,7 +259,9 @@ fn lease_of(cmd: &Cmd) -> Option<Lease> {
     match arguments.next()? {
         Arg::Simple(b"SET") => {}
         // The script, and how many keys it has.
-        Arg::Simple(b"EVAL") => drop(arguments.nth(1)?),
+        Arg::Simple(b"EVAL") => {
+            arguments.nth(1)?;
+        }
         _ => return None,
     }
     let (Arg::Simple(key), Arg::Simple(lease)) = (arguments.next()?, arguments.next()?) else {
