@@ -37,7 +37,8 @@ pub enum Action {
     Join(usize, usize),
     /// A call is dropped, and a joiner goes on with its lease.
     HandOver(usize, usize),
-    /// A caller that had a hit claims the refresh.
+    /// A caller that had a hit claims the refresh; one that found only another's value claims the load
+    /// beside it.
     Claim(usize),
     /// A writer commits its transaction, and calls the invalidation.
     Invalidate(Target),
@@ -90,6 +91,8 @@ impl Protocol {
                 }
             }
             Phase::Capturing(..) => to.push(Action::Capture(c)),
+            Phase::Beside(_, _, None) if self.config.tag => to.push(Action::Capture(c)),
+            Phase::Beside(..) => to.push(Action::Claim(c)),
             Phase::Ready(_) => {
                 to.push(Action::Start(c));
                 to.extend(followers(world, c).map(|follower| Action::HandOver(c, follower)));

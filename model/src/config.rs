@@ -25,6 +25,9 @@ pub struct Config {
     pub joiners: bool,
     /// How many commands may be on their way at once after their senders gave up.
     pub late: usize,
+    /// Processes with an odd number run another version of the program: each version keeps values of
+    /// its own in the entry, beside the other's.
+    pub owners: bool,
 }
 
 // What the tables below start from.
@@ -37,6 +40,7 @@ const PLAIN: Config = Config {
     eviction: false,
     joiners: false,
     late: 0,
+    owners: false,
 };
 const TAG: Config = Config { tag: true, eviction: true, ..PLAIN };
 const MANY: Config = Config { invalidations: 3, eviction: true, ..PLAIN };
@@ -54,6 +58,10 @@ pub const SMALL: &[Config] = &[
     Config { name: "joiners", joiners: true, ..PLAIN },
     Config { name: "tag-joiners", callers: &[0, 0, 1], tag: true, joiners: true, ..PLAIN },
     Config { name: "everything-2", callers: &[0, 0], refresh: true, joiners: true, late: 1, ..TAG },
+    Config { name: "owners", callers: &[0, 1, 1], owners: true, eviction: true, ..PLAIN },
+    Config { name: "owners-late", callers: &[0, 1, 1], owners: true, late: 1, ..PLAIN },
+    Config { name: "owners-refresh", callers: &[0, 0, 1], owners: true, refresh: true, ..PLAIN },
+    Config { name: "owners-tag", callers: &[0, 1, 1], owners: true, tag: true, ..PLAIN },
 ];
 
 /// Features together, with more of everything: minutes.
@@ -69,6 +77,16 @@ pub const LARGE: &[Config] = &[
         callers: &[0, 0, 1, 1],
         joiners: true,
         eviction: false,
+        late: 1,
+        ..TAG
+    },
+    Config { name: "owners-4", callers: &[0, 0, 1, 1], owners: true, eviction: true, ..PLAIN },
+    Config { name: "owners-tag-refresh", callers: &[0, 0, 1], owners: true, refresh: true, ..TAG },
+    Config {
+        name: "owners-joiners",
+        callers: &[0, 1, 1],
+        owners: true,
+        joiners: true,
         late: 1,
         ..TAG
     },

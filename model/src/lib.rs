@@ -35,6 +35,9 @@
 //!   is, is a lookup at the moment of the one whose answer is used.
 //! * A heartbeat only delays an expiry, and there every delay is possible. A deletion that is
 //!   delivered twice is an eviction.
+//! * A load beside what another version of the program keeps takes the lease beside the entry and
+//!   looks at the entry again; that both are one step loses nothing, for what it sees has the write
+//!   id that its commit compares.
 //! * There is one entry with one tag. Other entries with that tag can create its version.
 //! * Each caller calls once. One that calls often is several, one after the other.
 //!
@@ -117,7 +120,7 @@ impl Model for Protocol {
 impl Protocol {
     /// What must be reachable, or the promise would hold because nothing happens.
     fn witnesses(&self, to: &mut Vec<Property<Self>>) {
-        let Config { tag, refresh, joiners, late, .. } = self.config;
+        let Config { tag, refresh, joiners, late, owners, .. } = self.config;
         to.push(Property::sometimes("a hit", |_, state| {
             any(state, |p| matches!(p, Phase::Done(Outcome::Hit) | Phase::Refreshing(..)))
         }));
@@ -135,6 +138,16 @@ impl Protocol {
         if refresh {
             to.push(Property::sometimes("a stored refresh", |_, state| {
                 any(state, |p| matches!(p, Phase::Told(Verdict::Stored, _, Some(_))))
+            }));
+        }
+        if owners {
+            to.push(Property::sometimes("two owners in one value", |_, state: &State| match state
+                .world
+                .redis
+                .entry
+            {
+                Entry::Value(value) => value.variants.iter().all(Option::is_some),
+                _ => false,
             }));
         }
         if joiners {

@@ -12,6 +12,8 @@ pub enum Mutant {
     TagAfterBody,
     /// I2: the commit stores whatever the key holds.
     NoFence,
+    /// I2: a commit beside another's value does, for that was seen to be valid.
+    BesideUnfenced,
     /// I3: a lookup without an answer is sent again with the same token.
     TokenResent,
     /// I4: callers may join after the commit was sent.
@@ -29,10 +31,11 @@ pub enum Mutant {
 }
 
 /// All of them, in the order of the invariants.
-pub const MUTANTS: [Mutant; 10] = [
+pub const MUTANTS: [Mutant; 11] = [
     Mutant::BodyBeforeLease,
     Mutant::TagAfterBody,
     Mutant::NoFence,
+    Mutant::BesideUnfenced,
     Mutant::TokenResent,
     Mutant::JoinAfterCommit,
     Mutant::JoinersTakeAnything,
@@ -48,7 +51,8 @@ impl Mutant {
         match self {
             Self::BodyBeforeLease => "I1a",
             Self::TagAfterBody => "I1b",
-            Self::NoFence => "I2",
+            Self::NoFence => "I2a",
+            Self::BesideUnfenced => "I2b",
             Self::TokenResent => "I3",
             Self::JoinAfterCommit => "I4a",
             Self::JoinersTakeAnything => "I4b",
@@ -65,6 +69,7 @@ impl Mutant {
             Self::BodyBeforeLease => "the body starts before the lease is taken",
             Self::TagAfterBody => "the tag's version is captured after the body",
             Self::NoFence => "the commit does not compare the fence",
+            Self::BesideUnfenced => "a commit beside another's value does not compare the fence",
             Self::TokenResent => "a retry sends the same token again",
             Self::JoinAfterCommit => "callers join after the commit was sent",
             Self::JoinersTakeAnything => "joiners take the result whatever the commit said",
@@ -79,6 +84,7 @@ impl Mutant {
     pub fn config(self) -> &'static str {
         match self {
             Self::BodyBeforeLease | Self::NoFence | Self::SeparateLock | Self::Naive => "keys",
+            Self::BesideUnfenced => "owners",
             Self::TagAfterBody | Self::TagVersionsRepeat => "tag",
             Self::TokenResent => "late",
             Self::JoinAfterCommit | Self::JoinersTakeAnything => "joiners",
@@ -86,9 +92,11 @@ impl Mutant {
         }
     }
 
-    pub(crate) fn checks(mutant: Option<Self>) -> Checks {
+    /// What a commit compares, which may be beside another's value.
+    pub(crate) fn checks(mutant: Option<Self>, beside: bool) -> Checks {
         Checks {
             fence: match mutant {
+                Some(Self::BesideUnfenced) if beside => Against::Nothing,
                 Some(Self::NoFence | Self::Naive) => Against::Nothing,
                 Some(Self::SeparateLock) => Against::Lock,
                 _ => Against::Entry,

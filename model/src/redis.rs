@@ -30,7 +30,17 @@ pub enum Entry {
 pub struct Value {
     /// The write id, which no other write has.
     pub id: Token,
-    /// When the body that made it started. Redis knows nothing of this; the promise is about it.
+    /// What each owner keeps in it. Redis knows nothing of this: scripts compare the write id.
+    pub variants: [Option<Variant>; OWNERS],
+}
+
+/// How many versions of the program there are at most, each with payloads of its own.
+pub const OWNERS: usize = 2;
+
+/// What one owner keeps in a value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Variant {
+    /// When the body that made it started; the promise is about it.
     pub version: Version,
     /// The tag version that its body captured.
     pub tag: Option<Token>,
@@ -45,14 +55,16 @@ pub enum Fence {
     Value(Token),
 }
 
-/// The arguments of a commit: the fence, and the value to store. Its tag version is the one
-/// that the script compares with `T`.
+/// The arguments of a commit: the fence, the value to store, and the tag version that the script
+/// compares with `T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Commit {
     /// What must be found.
     pub fence: Fence,
     /// What to store.
     pub value: Value,
+    /// What the new body captured.
+    pub tag: Option<Token>,
 }
 
 /// What the commit script compares: the entry and the tag, but in mutants.
@@ -101,7 +113,7 @@ impl Redis {
 
     /// The commit script. Whether it stored.
     pub(crate) fn commit(&mut self, commit: Commit, checks: Checks) -> bool {
-        let Commit { fence, value } = commit;
+        let Commit { fence, value, tag } = commit;
         let owned = match checks.fence {
             Against::Entry => self.holds(fence),
             Against::Lock => self.claim == Some(fence.token()),
@@ -110,7 +122,7 @@ impl Redis {
         if !owned {
             return false;
         }
-        if checks.tag && self.tag != value.tag {
+        if checks.tag && self.tag != tag {
             self.entry = Entry::Absent;
             return false;
         }
@@ -157,6 +169,12 @@ impl Redis {
 impl Value {
     pub(crate) fn each_token(&mut self, f: &mut impl FnMut(&mut Token)) {
         f(&mut self.id);
+        self.variants.iter_mut().flatten().for_each(|variant| variant.each_token(f));
+    }
+}
+
+impl Variant {
+    pub(crate) fn each_token(&mut self, f: &mut impl FnMut(&mut Token)) {
         self.tag.iter_mut().for_each(f);
     }
 }
@@ -177,5 +195,6 @@ impl Commit {
     pub(crate) fn each_token(&mut self, f: &mut impl FnMut(&mut Token)) {
         self.fence.each_token(f);
         self.value.each_token(f);
+        self.tag.iter_mut().for_each(f);
     }
 }

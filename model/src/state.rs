@@ -1,7 +1,7 @@
 //! What a moment consists of: Redis, the callers, the invalidations, and the commands that are
 //! still on their way.
 
-use crate::redis::{Commit, Fence, Redis, Value};
+use crate::redis::{Commit, Fence, Redis, Value, Variant};
 use std::num::NonZeroU8;
 
 /// The most callers a configuration can have.
@@ -95,6 +95,9 @@ pub enum Phase {
     Found(Call, Found),
     /// Found a value whose tag is no longer valid, with this write id, and is about to seize it.
     Seizing(Call, Token),
+    /// Found a value in which only others keep something, with the tag's version where that is known,
+    /// and is about to claim the load beside it.
+    Beside(Call, Value, Option<Token>),
     /// Has the fence, and captures the tag's version next.
     Capturing(Fence, Option<Version>),
     /// Fence and tag version are captured, the body is about to start.
@@ -106,8 +109,8 @@ pub enum Phase {
     Told(Verdict, Version, Option<Token>),
     /// Waits for the flight of the caller with this number; the oldest version it may return.
     Joined(Version, u8),
-    /// Has returned the value with this write id and tag version, and may refresh it.
-    Refreshing(Token, Option<Token>),
+    /// Has returned what it keeps in this value, under this tag version, and may refresh it.
+    Refreshing(Value, Option<Token>),
     /// Has returned.
     Done(Outcome),
 }
@@ -139,8 +142,10 @@ pub struct Flight {
     pub fence: Fence,
     /// The tag's version when it was captured; `None` in configurations without a tag.
     pub tag: Option<Token>,
-    /// The token in `K:r`, of a refresh.
+    /// The token in `K:r`, of a load that leaves what is there in its place.
     pub claim: Option<Token>,
+    /// What the other owner keeps there, to be stored beside the new value.
+    pub kept: Option<Variant>,
 }
 
 /// What a commit said.
@@ -201,7 +206,8 @@ impl Flight {
     pub(crate) fn each_token(&mut self, f: &mut impl FnMut(&mut Token)) {
         self.fence.each_token(f);
         self.tag.iter_mut().for_each(&mut *f);
-        self.claim.iter_mut().for_each(f);
+        self.claim.iter_mut().for_each(&mut *f);
+        self.kept.iter_mut().for_each(|variant| variant.each_token(f));
     }
 }
 
@@ -237,8 +243,13 @@ impl Phase {
             Self::Capturing(fence, _) => fence.each_token(f),
             Self::Ready(flight) | Self::Body(flight, _) => flight.each_token(f),
             Self::Told(_, _, claim) => claim.iter_mut().for_each(f),
-            Self::Refreshing(id, tag) => {
-                f(id);
+            Self::Refreshing(value, tag) => {
+                value.each_token(f);
+                tag.iter_mut().for_each(f);
+            }
+            Self::Beside(call, value, tag) => {
+                call.each_token(f);
+                value.each_token(f);
                 tag.iter_mut().for_each(f);
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::actions::{Action, followers};
 use crate::mutants::Mutant;
-use crate::redis::{Commit, Entry, Fence, Value};
+use crate::redis::{Commit, Entry, Fence, OWNERS, Value, Variant};
 use crate::state::{
     Broken, Call, Flight, Found, Invalidation, Late, Outcome, Phase, Target, Token, Verdict,
     Version, World,
@@ -80,7 +80,10 @@ impl<'a> Step<'a> {
         let next = match found {
             found if self.protocol.config.tag => Phase::Found(call, found),
             Found::Leased(fence) => ready(fence, None, call.started),
-            Found::Value(value) => self.hit(call, value),
+            Found::Value(value) => match value.variants[self.owner(c)] {
+                Some(variant) => self.hit(call, value, variant),
+                None => Phase::Beside(call, value, None),
+            },
         };
         self.go(c, next);
     }
@@ -114,8 +117,11 @@ impl<'a> Step<'a> {
         let next = match found {
             Found::Leased(fence) if tag.is_some() => ready(fence, tag, call.started),
             Found::Leased(fence) => Phase::Capturing(fence, call.started),
-            Found::Value(value) if value.tag == tag => self.hit(call, value),
-            Found::Value(value) => Phase::Seizing(call, value.id),
+            Found::Value(value) => match value.variants[self.owner(c)] {
+                Some(variant) if variant.tag == tag => self.hit(call, value, variant),
+                Some(_) => Phase::Seizing(call, value.id),
+                None => Phase::Beside(call, value, tag),
+            },
         };
         self.go(c, next);
     }
@@ -139,10 +145,14 @@ impl<'a> Step<'a> {
     /// One that times out is not modelled apart: the version it may still set is one that
     /// nobody knows, as is that of `OtherCaptures`.
     fn capture(&mut self, c: usize) {
-        let Phase::Capturing(fence, started) = self.phase(c) else { return };
+        let phase = self.phase(c);
         let version = self.tag_version();
         let tag = self.world().redis.capture(version);
-        self.go(c, ready(fence, Some(tag), started));
+        match phase {
+            Phase::Capturing(fence, started) => self.go(c, ready(fence, Some(tag), started)),
+            Phase::Beside(call, value, None) => self.go(c, Phase::Beside(call, value, Some(tag))),
+            _ => {}
+        }
     }
 
     /// I1: there is no way to here without a fence and, where there is a tag, its version.
@@ -157,7 +167,7 @@ impl<'a> Step<'a> {
     /// and these are closed by I4.
     fn commit(&mut self, c: usize) {
         let Phase::Body(flight, version) = self.phase(c) else { return };
-        let commit = self.prepare(flight, version);
+        let commit = self.prepare(c, flight, version);
         let stored = self.store(commit);
         let verdict = if stored { Verdict::Stored } else { Verdict::Refused };
         self.go(c, Phase::Told(verdict, version, flight.claim));
@@ -165,7 +175,7 @@ impl<'a> Step<'a> {
 
     fn commit_late(&mut self, c: usize) {
         let Phase::Body(flight, version) = self.phase(c) else { return };
-        let commit = self.prepare(flight, version);
+        let commit = self.prepare(c, flight, version);
         self.give_up(Late::Commit(commit));
         self.go(c, Phase::Told(Verdict::Unknown, version, flight.claim));
     }
@@ -206,14 +216,22 @@ impl<'a> Step<'a> {
         self.go(c, Phase::Done(Outcome::Dropped));
     }
 
-    /// The refresh leaves `K` alone until it commits; its fence is the value it saw.
+    /// The refresh, and the load beside another's value, leave `K` alone until they commit; the fence is
+    /// the value that was seen.
     fn claim(&mut self, c: usize) {
-        let Phase::Refreshing(id, tag) = self.phase(c) else { return };
+        let (value, tag, refused) = match self.phase(c) {
+            Phase::Refreshing(value, tag) => (value, tag, Phase::Done(Outcome::Hit)),
+            // Another loads beside it, or has: look again.
+            Phase::Beside(call, value, tag) => (value, tag, Phase::Called(call)),
+            _ => return,
+        };
         let token = self.state.fresh();
         let next = if self.world().redis.claim(token) {
-            Phase::Ready(Flight { fence: Fence::Value(id), tag, claim: Some(token) })
+            let kept = value.variants[1 - self.owner(c)];
+            let fence = Fence::Value(value.id);
+            Phase::Ready(Flight { fence, tag, claim: Some(token), kept })
         } else {
-            Phase::Done(Outcome::Hit)
+            refused
         };
         self.go(c, next);
     }
@@ -257,10 +275,10 @@ impl<'a> Step<'a> {
 
     /// The promise is checked here and in `release_followers`: wherever a call returns what its
     /// own body did not make.
-    fn hit(&mut self, call: Call, value: Value) -> Phase {
-        self.check(value.version, call.floor);
+    fn hit(&mut self, call: Call, value: Value, variant: Variant) -> Phase {
+        self.check(variant.version, call.floor);
         if self.protocol.config.refresh {
-            Phase::Refreshing(value.id, value.tag)
+            Phase::Refreshing(value, variant.tag)
         } else {
             Phase::Done(Outcome::Hit)
         }
@@ -287,17 +305,27 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn prepare(&mut self, flight: Flight, version: Version) -> Commit {
+    fn prepare(&mut self, c: usize, flight: Flight, version: Version) -> Commit {
         let mut tag = flight.tag;
         if self.is(Mutant::TagAfterBody) {
             let version = self.tag_version();
             tag = Some(self.world().redis.capture(version));
         }
-        Commit { fence: flight.fence, value: Value { id: self.state.fresh(), version, tag } }
+        let mut variants = [flight.kept; OWNERS];
+        variants[self.owner(c)] = Some(Variant { version, tag });
+        let value = Value { id: self.state.fresh(), variants };
+        Commit { fence: flight.fence, value, tag }
+    }
+
+    /// Whose values the caller's process keeps: those of its version of the program.
+    fn owner(&self, c: usize) -> usize {
+        let process = usize::from(self.state.world.callers[c].process);
+        if self.protocol.config.owners { process % OWNERS } else { 0 }
     }
 
     fn store(&mut self, commit: Commit) -> bool {
-        let checks = Mutant::checks(self.protocol.mutant);
+        let beside = commit.value.variants.iter().all(Option::is_some);
+        let checks = Mutant::checks(self.protocol.mutant, beside);
         self.world().redis.commit(commit, checks)
     }
 
@@ -336,6 +364,6 @@ impl<'a> Step<'a> {
 
 /// The fence stands, and the body is next; in a mutant it has run meanwhile.
 fn ready(fence: Fence, tag: Option<Token>, started: Option<Version>) -> Phase {
-    let flight = Flight { fence, tag, claim: None };
+    let flight = Flight { fence, tag, claim: None, kept: None };
     started.map_or(Phase::Ready(flight), |version| Phase::Body(flight, version))
 }

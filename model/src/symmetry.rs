@@ -182,7 +182,10 @@ mod tests {
     }
 
     fn body(lease: u8) -> Phase {
-        Phase::Body(Flight { fence: Fence::Lease(token(lease)), tag: None, claim: None }, 0)
+        {
+            let fence = Fence::Lease(token(lease));
+            Phase::Body(Flight { fence, tag: None, claim: None, kept: None }, 0)
+        }
     }
 
     /// The second caller waits for the first, which runs its body with this lease.

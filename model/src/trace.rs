@@ -45,7 +45,10 @@ fn say(action: Action, before: &World, after: &World) -> String {
         Action::Fail(c) => format!("{}: body fails, releases its lease", Name(c)),
         Action::Join(c, leader) => format!("{}: joins the flight of {}", Name(c), Name(leader)),
         Action::HandOver(c, to) => format!("{}: dropped, {} has its lease now", Name(c), Name(to)),
-        Action::Claim(c) => format!("{}: SET K:r NX, to refresh", Name(c)),
+        Action::Claim(c) => match before.callers[c].phase {
+            Phase::Beside(..) => format!("{}: SET K:r NX, to load beside another's", Name(c)),
+            _ => format!("{}: SET K:r NX, to refresh", Name(c)),
+        },
         Action::Invalidate(target) => format!(
             "writer {}: commits its transaction, calls invalidate of {}",
             after.now(),
@@ -180,8 +183,13 @@ impl fmt::Display for Entry {
             Self::Absent => f.write_str("–"),
             Self::Lease(token) => write!(f, "L{token}"),
             Self::Value(value) => {
-                write!(f, "V{} of {}", value.id, At(value.version))?;
-                value.tag.map_or(Ok(()), |tag| write!(f, ", T {tag}"))
+                write!(f, "V{}", value.id)?;
+                for (owner, variant) in value.variants.iter().enumerate() {
+                    let Some(variant) = variant else { continue };
+                    write!(f, "{} {}", [" of", " and of the later"][owner], At(variant.version))?;
+                    variant.tag.map_or(Ok(()), |tag| write!(f, ", T {tag}"))?;
+                }
+                Ok(())
             }
         }
     }
