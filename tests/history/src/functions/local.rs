@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use cached_runtime::{Fetched, cache_result, global};
 
-use super::{Failure, Function, Invalidated, Yielded, infallible, off_the_runtime, source};
+use super::{Failure, Function, Invalidated, Yielded, infallible, later, off_the_runtime, source};
 use crate::clock;
 use crate::database::{Row, load, load_blocking, write};
 use crate::history::{Covers, Source};
 
-#[cache_result(ttl = 5, local)]
+#[cache_result(ttl = 5, local, name = "near")]
 async fn near(row: u8) -> Row {
     load(row).await
 }
@@ -52,6 +52,9 @@ const TAGGED: [Function; 3] =
 /// Calls a function: half of the times as programs do. Then nobody tells where the value came from,
 /// and it may have been this thread's own part of the memory, of which `fetch` makes no use.
 pub(super) async fn read(function: Function, row: u8) -> Yielded {
+    if function.is_later() {
+        return later::read(function, row).await;
+    }
     if fastrand::bool() {
         let row = call(function, row).await?;
         return Some((row, Source::Untold));
@@ -92,6 +95,7 @@ async fn call(function: Function, row: u8) -> Option<Row> {
 /// Runs a function's body, and stores its value.
 pub(super) async fn refresh(function: Function, row: u8) -> Yielded {
     let row = match function {
+        later if later.is_later() => later::refresh(later, row).await,
         Function::Near => near::refresh(row).await,
         Function::Briefly => briefly::refresh(row).await,
         Function::NearTagged => near_tagged::refresh(row).await,
@@ -116,6 +120,7 @@ pub(super) async fn change(function: Function, row: u8) -> Invalidated {
     let all = function == Function::Near && fastrand::u8(..8) == 0;
     let done = match function {
         Function::Near if all => near::invalidate_all().await.map(drop),
+        later if later.is_later() => later::invalidate(later, row).await,
         Function::Near => near::invalidate(row).await,
         Function::Briefly => briefly::invalidate(row).await,
         Function::NearTagged => near_tagged::invalidate(row).await,
@@ -125,6 +130,6 @@ pub(super) async fn change(function: Function, row: u8) -> Invalidated {
         Function::NearBlocking => off_the_runtime(move || near_blocking::invalidate(row)).await,
         other => unreachable!("{other:?} keeps nothing in memory"),
     };
-    let covers = Covers::of(&[function], (!all).then_some(row));
+    let covers = Covers::of(&function.versions(), (!all).then_some(row));
     Invalidated { called, ok: done.is_ok(), covers, version }
 }

@@ -7,6 +7,7 @@ use crate::database::{Row, load, load_blocking, write};
 use crate::history::{Covers, Source};
 use crate::{clock, database};
 
+mod later;
 mod local;
 
 /// What is read and invalidated, the control included.
@@ -34,11 +35,14 @@ pub(crate) enum Function {
     ByReference,
     NearFallible,
     NearBlocking,
+    LaterPlain,
+    LaterStaleTagged,
+    LaterNear,
     Naive,
 }
 
 impl Function {
-    pub(crate) const ALL: [Self; 22] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Plain,
         Self::Tagged,
         Self::Stale,
@@ -60,6 +64,9 @@ impl Function {
         Self::ByReference,
         Self::NearFallible,
         Self::NearBlocking,
+        Self::LaterPlain,
+        Self::LaterStaleTagged,
+        Self::LaterNear,
         Self::Naive,
     ];
 
@@ -80,11 +87,30 @@ impl Function {
                 | Self::ByReference
                 | Self::NearFallible
                 | Self::NearBlocking
+                | Self::LaterNear
         )
     }
 
+    /// A function of a later version of the program, and the one whose entries it shares.
+    const VERSIONS: [[Self; 2]; 3] = [
+        [Self::LaterPlain, Self::Plain],
+        [Self::LaterStaleTagged, Self::StaleTagged],
+        [Self::LaterNear, Self::Near],
+    ];
+
+    fn is_later(self) -> bool {
+        Self::VERSIONS.iter().any(|[later, _]| *later == self)
+    }
+
+    /// All whose entries it shares.
+    fn versions(self) -> Vec<Self> {
+        let pair = Self::VERSIONS.iter().find(|pair| pair.contains(&self));
+        pair.map_or(vec![self], |pair| pair.to_vec())
+    }
+
     /// Those whose entries carry the tag `row:{row}`.
-    const TAGGED: [Self; 4] = [Self::Tagged, Self::StaleTagged, Self::Impatient, Self::Blocking];
+    const TAGGED: [Self; 5] =
+        [Self::Tagged, Self::StaleTagged, Self::LaterStaleTagged, Self::Impatient, Self::Blocking];
 }
 
 /// Why a body failed.
@@ -106,7 +132,7 @@ async fn load_or_fail(row: u8) -> Result<Row, Failure> {
     if fastrand::u8(..) < 50 { Err(Failure) } else { Ok(row) }
 }
 
-#[cache_result(ttl = "200ms")]
+#[cache_result(ttl = "200ms", name = "plain")]
 async fn plain(row: u8) -> Row {
     load(row).await
 }
@@ -121,7 +147,12 @@ async fn stale(row: u8) -> Row {
     load(row).await
 }
 
-#[cache_result(ttl = "40ms", stale_while_revalidate = "400ms", tags = ["row:{row}"])]
+#[cache_result(
+    ttl = "40ms",
+    stale_while_revalidate = "400ms",
+    tags = ["row:{row}"],
+    name = "stale_tagged"
+)]
 async fn stale_tagged(row: u8) -> Row {
     load(row).await
 }
@@ -196,6 +227,7 @@ pub(crate) type Yielded = Option<(Row, Source)>;
 /// Calls a function.
 pub(crate) async fn read(function: Function, row: u8) -> Yielded {
     match function {
+        later if later.is_later() => later::read(later, row).await,
         Function::Plain => infallible(plain::fetch(row).await),
         Function::Tagged => infallible(tagged::fetch(row).await),
         Function::Stale => infallible(stale::fetch(row).await),
@@ -218,6 +250,7 @@ pub(crate) async fn read(function: Function, row: u8) -> Yielded {
 /// Runs a function's body, and stores its value.
 pub(crate) async fn refresh(function: Function, row: u8) -> Yielded {
     let row = match function {
+        later if later.is_later() => later::refresh(later, row).await,
         Function::Plain => plain::refresh(row).await,
         Function::Tagged => tagged::refresh(row).await,
         Function::Stale => stale::refresh(row).await,
@@ -252,7 +285,8 @@ pub(crate) async fn change(function: Function, row: u8) -> Invalidated {
     if function.is_local() {
         return local::change(function, row).await;
     }
-    let by_attribute = [Function::Plain, Function::Stale, Function::InProcess];
+    let by_attribute =
+        [Function::Plain, Function::LaterPlain, Function::Stale, Function::InProcess];
     if by_attribute.contains(&function) && fastrand::bool() {
         return change_by_attribute(row, &by_attribute).await;
     }
@@ -267,6 +301,7 @@ pub(crate) async fn change(function: Function, row: u8) -> Invalidated {
     let done = match function {
         Function::Whole if all => whole::invalidate_all().await.map(drop),
         Function::Swept if all => swept::invalidate_all().await.map(drop),
+        later if later.is_later() => later::invalidate(later, row).await,
         Function::Plain => plain::invalidate(row).await,
         Function::Tagged => tagged::invalidate(row).await,
         Function::Stale => stale::invalidate(row).await,
@@ -283,7 +318,7 @@ pub(crate) async fn change(function: Function, row: u8) -> Invalidated {
         Function::Blocking => off_the_runtime(move || blocking::invalidate(row)).await,
         other => unreachable!("{other:?} is invalidated elsewhere"),
     };
-    let covers = Covers::of(&[function], (!all).then_some(row));
+    let covers = Covers::of(&function.versions(), (!all).then_some(row));
     Invalidated { called, ok: done.is_ok(), covers, version }
 }
 
