@@ -29,8 +29,8 @@ fn builder(url: &str, tls: Tls) -> CacheBuilder {
 
 /// Entries on all servers are stored, found, and invalidated.
 async fn assert_works(cache: &Cache) {
-    let health = cache.health();
-    assert_eq!(health.state, HealthState::Coherent, "{health}");
+    // A handshake may take longer than `build` waits.
+    eventually(LONG, || async { cache.health().state == HealthState::Coherent }).await;
     let hits = cache.stats().total.hits();
     for n in 0..50 {
         scope(cache.clone(), next(n)).await;
