@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cached_runtime::{Cache, cache_result, scope, scope_sync};
+use cached_runtime::{Cache, LocalHealth, Source, cache_result, scope, scope_sync};
 use cached_tests::{RedisServer, eventually};
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
@@ -293,6 +293,35 @@ async fn none_is_served_past_its_own_end() {
     }
 }
 
+/// What is kept in memory goes with the entry, which ends with the first of the versions: from then on
+/// nobody would hear of an invalidation.
+#[tokio::test]
+async fn memory_keeps_nothing_longer_than_the_entry_lives() {
+    #[cache_result(ttl = 0.5, name = "variants.near")]
+    async fn shorter(id: u64) -> u64 {
+        id
+    }
+    #[cache_result(ttl = 6, name = "variants.near", local)]
+    async fn near(id: u64) -> String {
+        id.to_string()
+    }
+    let server = RedisServer::start();
+    let cache = patient::builder(&server.url()).coherence_bound(LONG).build().await.unwrap();
+    scope(cache.clone(), async {
+        near(0).await;
+        eventually(LONG, async || cache.health().local == LocalHealth::Coherent).await;
+        shorter(1).await;
+        near(1).await;
+        let kept = async || near::fetch(1).await.source == Source::Local;
+        eventually(Duration::from_millis(300), kept).await;
+        let left = server.int(&["PTTL", &format!("cache:{}", near::key(1))]);
+        assert!(left <= 500, "{left}");
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        assert_eq!(near::fetch(1).await.source, Source::Loaded);
+    })
+    .await;
+}
+
 /// The same name by hand with two types.
 #[tokio::test]
 async fn types_of_one_key_by_hand_stand_side_by_side() {
@@ -337,7 +366,7 @@ async fn a_failure_beside_anothers_value_is_shared() {
             }
             let asked = bodies();
             assert!(asked <= 2, "{asked} bodies for 20 callers");
-            assert_eq!(works::fetch(1).await.source, cached_runtime::Source::Store, "left alone");
+            assert_eq!(works::fetch(1).await.source, Source::Store, "left alone");
         })
         .await;
     })

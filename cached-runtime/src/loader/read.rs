@@ -231,12 +231,18 @@ impl<R: ShapeOf<N>, const N: u8> Loader<R, N> {
             // There was nothing a moment before: it was stored in between.
             remaining: sight.remaining.map_or(life, |left| left.saturating_add(entry.cut)),
         };
+        // Whoever keeps it elsewhere is told of its end by the entry, and must not outlive that.
+        let stands = sight.remaining.unwrap_or(life);
         let chance = || if ageing.early_refresh.is_some() { fastrand::f64() } else { 0.0 };
         Aged {
             freshness: freshness(&age, ageing, chance()),
             age: Some(age.elapsed()),
             // Drawn anew: it is about another moment.
-            good_for: self.near.as_ref().and_then(|_| fresh_for(&age, ageing, chance())),
+            good_for: self
+                .near
+                .as_ref()
+                .and_then(|_| fresh_for(&age, ageing, chance()))
+                .map(|good_for| good_for.min(stands)),
         }
     }
 
