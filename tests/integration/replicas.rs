@@ -8,6 +8,8 @@ use cached_runtime::{Cache, CacheBuilder, ErrorKind, cache_result, scope};
 use cached_tests::{Proxy, RedisCluster, RedisServer, Wire, eventually, eventually_blocking};
 
 static BODIES: AtomicU64 = AtomicU64::new(0);
+/// Held by each test: they count in one place.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[cache_result(ttl = 60, tags = ["even:{n}"])]
 async fn next(n: u64) -> u64 {
@@ -53,6 +55,7 @@ async fn has(server: &RedisServer, cache: &Cache, n: u64) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_invalidated_is_gone_from_so_many_replicas() {
+    let _turn = TURN.lock().await;
     let servers = Replicated::start(2);
     let cache = builder(&servers.primary.url(), 2).build().await.unwrap();
     for n in 0..20 {
@@ -81,6 +84,7 @@ async fn what_is_invalidated_is_gone_from_so_many_replicas() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn short_of_it_the_error_says_how_many_and_the_invalidation_is_made_up_for() {
+    let _turn = TURN.lock().await;
     let servers = Replicated::start(2);
     let url = servers.primary.url();
     let deadline = Duration::from_millis(500);
@@ -107,6 +111,7 @@ async fn short_of_it_the_error_says_how_many_and_the_invalidation_is_made_up_for
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hits_do_not_wait_behind_it() {
+    let _turn = TURN.lock().await;
     let servers = Replicated::start(1);
     let deadline = Duration::from_secs(5);
     let cache =
@@ -138,6 +143,7 @@ async fn hits_do_not_wait_behind_it() {
 /// What `replicas` is for: a primary that dies after the invalidation. The control is without.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalidation_that_no_replica_has_is_not_said_to_be_done() {
+    let _turn = TURN.lock().await;
     for replicas in [0, 1] {
         let primary = RedisServer::start();
         let wire = Proxy::to(primary.port());
@@ -161,6 +167,7 @@ async fn an_invalidation_that_no_replica_has_is_not_said_to_be_done() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_primary_of_a_cluster_waits_for_its_replicas() {
+    let _turn = TURN.lock().await;
     let cluster = RedisCluster::start(3, 1);
     let cache = builder(&cluster.url(), 1).build().await.unwrap();
     for n in 0..30 {
@@ -181,6 +188,7 @@ async fn each_primary_of_a_cluster_waits_for_its_replicas() {
 
 #[tokio::test]
 async fn a_server_that_forbids_it_is_named() {
+    let _turn = TURN.lock().await;
     let server = RedisServer::start();
     server.cmd(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-wait"]);
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());

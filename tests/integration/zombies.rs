@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cached_runtime::{Cache, cache_result, scope};
-use cached_tests::{Proxy, RedisServer, Wire, eventually};
+use cached_tests::{Ability, Proxy, RedisServer, Wire, eventually, server_can};
 use redis::aio::MultiplexedConnection;
 
 use super::fencing::Database;
@@ -350,6 +350,9 @@ async fn control_a_set_by_hand_that_is_tried_again() {
 /// first one's can be given up without touching what the second took.
 #[tokio::test]
 async fn a_lookup_that_is_tried_again_is_another() {
+    if !server_can(Ability::FusedLookup) {
+        return;
+    }
     let ours = Scene::ours(SHORT).await;
     ours.db.let_all_answer();
     ours.proxy.set(Wire::HoldRequests);
