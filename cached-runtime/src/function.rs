@@ -23,13 +23,19 @@ mod registry;
 /// There is one in the function and one in what stands beside it, for neither can name the other's:
 /// what an `impl` allows beside a function differs, and is not known to the attribute.
 pub struct Site {
+    attribute: Attribute,
+    side: Side,
+    first: OnceLock<Instance>,
+    others: RwLock<Vec<Instance>>,
+}
+
+/// What both statics of an attribute say of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Attribute {
     name: Option<&'static str>,
     signature: &'static str,
     /// File, line and column.
     position: &'static str,
-    side: Side,
-    first: OnceLock<Instance>,
-    others: RwLock<Vec<Instance>>,
 }
 
 /// An instantiation as one site knows it.
@@ -116,15 +122,12 @@ impl Site {
     ) -> Self {
         let first = OnceLock::new();
         let others = RwLock::new(Vec::new());
-        Self { name, signature, position, side, first, others }
+        Self { attribute: Attribute { name, signature, position }, side, first, others }
     }
 
     /// Whether both are statics of one attribute.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other)
-            || (self.position == other.position
-                && self.signature == other.signature
-                && self.name == other.name)
+        std::ptr::eq(self, other) || self.attribute == other.attribute
     }
 
     /// The instantiation at `place` with these generic arguments,
@@ -184,11 +187,11 @@ impl Site {
         let names: Vec<&str> = generics.iter().map(AsRef::as_ref).collect();
         let suffix = if self.side == Side::Handle { "_cache" } else { "" };
         let path = function_segment(place.path, suffix, &names);
-        let segment = match self.name {
+        let segment = match self.attribute.name {
             Some(name) => named_segment(name, place.here, place.path, &names),
             None => path.clone(),
         };
-        let identity = format!("{segment}\n{}", self.signature);
+        let identity = format!("{segment}\n{}", self.attribute.signature);
         let fingerprint =
             xxh3_64(identity.as_bytes()).rotate_left(17) ^ fingerprint::of_type::<D>();
         remember(&segment);

@@ -7,7 +7,7 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Function, Side, Site};
+use super::{Attribute, Function, Side, Site};
 
 #[derive(Default)]
 struct Registry {
@@ -23,14 +23,6 @@ struct Identity {
     path: String,
     attribute: Attribute,
     data: TypeId,
-}
-
-/// What both statics of an attribute say of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Attribute {
-    name: Option<&'static str>,
-    signature: &'static str,
-    position: &'static str,
 }
 
 struct Known {
@@ -81,8 +73,7 @@ pub(super) fn find_or_make(
     static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
     let mut registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);
     let Registry { known, owners } = registry.get_or_insert_default();
-    let Site { name, signature, position, .. } = *site;
-    let attribute = Attribute { name, signature, position };
+    let attribute = site.attribute;
     let known = known.entry(Identity { path, attribute, data }).or_default();
     for known in known.iter_mut() {
         let unasked = known.statics.side(site);
@@ -92,7 +83,7 @@ pub(super) fn find_or_make(
         }
     }
     let owner = || Owner { attribute, data, statics: Statics::of(site) };
-    let name_taken = name.is_none() && {
+    let name_taken = attribute.name.is_none() && {
         let owner = owners.entry(segment.to_owned()).or_insert_with(owner);
         (owner.attribute, owner.data) != (attribute, data) || !owner.statics.include(site)
     };
