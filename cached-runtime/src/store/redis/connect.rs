@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::fault;
 use super::gate::Gate;
-use super::line::Line;
+use super::line::{Line, text};
 use super::login::Given;
 use super::origin::{Found, Origin};
 use super::wire::{self, Socket};
@@ -148,14 +148,6 @@ fn fuses(hello: &Value) -> bool {
         _ => None,
     });
     version.is_none_or(|major: u64| major >= 7)
-}
-
-fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::SimpleString(text) => Some(text),
-        _ => None,
-    }
 }
 
 async fn within_deadline<T>(

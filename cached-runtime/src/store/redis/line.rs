@@ -64,3 +64,12 @@ fn asking() -> Cmd {
     asking.arg("ASKING");
     asking
 }
+
+/// An answer that is a text, of whichever kind.
+pub(super) fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}

@@ -14,7 +14,7 @@ use redis::{
 use tokio::sync::watch;
 
 use super::fault;
-use super::line::Line;
+use super::line::{Line, text};
 use super::login::{Given, Login};
 use super::scripts::unexpected;
 use super::secure::Secure;
@@ -311,8 +311,7 @@ impl Votes {
 /// Whether `ROLE` was answered by a primary.
 pub(super) fn is_primary(role: &Value) -> bool {
     let Value::Array(parts) = role else { return false };
-    matches!(parts.first(), Some(Value::BulkString(role)) if role == b"master")
-        || matches!(parts.first(), Some(Value::SimpleString(role)) if role == "master")
+    parts.first().and_then(text) == Some("master")
 }
 
 fn usable(info: ConnectionInfo) -> Result<Client, Error> {

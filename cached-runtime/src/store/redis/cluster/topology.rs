@@ -3,6 +3,7 @@
 use redis::Value;
 
 use super::super::fault::Address;
+use super::super::line::text;
 
 /// Which primaries there are, and which slots each has.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,14 +139,6 @@ fn range(value: &Value) -> Option<Range> {
         last: u16::try_from(*last).ok()?,
         primary: Address { host, port: u16::try_from(*port).ok()? },
     })
-}
-
-fn text(value: &Value) -> Option<&str> {
-    match value {
-        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok(),
-        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text),
-        _ => None,
-    }
 }
 
 #[cfg(test)]
